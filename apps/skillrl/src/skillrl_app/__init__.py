@@ -1,0 +1,1 @@
+"""The skillrl command line: play, distil, train, evaluate, report."""

@@ -1,0 +1,1 @@
+"""Text environments, prompts and rollouts for agents that learn skills."""

@@ -1,0 +1,1 @@
+"""A versioned skill bank for language agents on Postgres and pgvector."""

@@ -1,0 +1,43 @@
+"""Errors of skillbank.
+
+SkillbankError
+├── SchemaError        (ValueError)   text that is not a valid skill record
+├── InvalidSkill       (ValueError)   a draft that cannot become a skill
+├── InvalidQuery       (ValueError)   a query or setting that cannot be answered
+├── UnknownSkill       (LookupError)  no such skill, version, bank or revision
+├── Conflict           (RuntimeError) someone else changed the skill meanwhile
+├── ServerError        (RuntimeError) the database cannot be started or reached
+└── BankInUse          (RuntimeError) the data directory cannot be shared as asked
+"""
+
+
+class SkillbankError(Exception):
+    """Base of every error raised on purpose by skillbank."""
+
+
+class SchemaError(SkillbankError, ValueError):
+    """A JSON text does not describe a valid value of the expected type."""
+
+
+class InvalidSkill(SkillbankError, ValueError):
+    """A draft breaks a rule that every skill must keep."""
+
+
+class InvalidQuery(SkillbankError, ValueError):
+    """A query or a retrieval setting is out of range."""
+
+
+class UnknownSkill(SkillbankError, LookupError):
+    """No such skill, version, bank or revision."""
+
+
+class Conflict(SkillbankError, RuntimeError):
+    """The skill changed since it was read; read it again and retry."""
+
+
+class ServerError(SkillbankError, RuntimeError):
+    """The database server cannot be started or reached, or lacks what the bank needs."""
+
+
+class BankInUse(SkillbankError, RuntimeError):
+    """The bank's directory is held in a way that does not allow this use."""

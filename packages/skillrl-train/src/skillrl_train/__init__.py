@@ -1,0 +1,1 @@
+"""SFT and GRPO for text agents with skills in context, on TRL."""
