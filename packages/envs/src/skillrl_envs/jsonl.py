@@ -37,6 +37,10 @@ class JsonlWriter:
             self._file.truncate(start)  # a full disk must not leave half a record
             raise
 
+    def sync(self) -> None:
+        """Return once everything written is on the disk itself."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
         self._file.close()

@@ -4,8 +4,9 @@ SkillbankError
 ├── SchemaError        (ValueError)   text that is not a valid skill record
 ├── InvalidSkill       (ValueError)   a draft that cannot become a skill
 ├── InvalidQuery       (ValueError)   a query or setting that cannot be answered
+├── InvalidEvidence    (ValueError)   an exposure or outcome that cannot count as evidence
 ├── UnknownSkill       (LookupError)  no such skill, version, bank or revision
-├── Conflict           (RuntimeError) someone else changed the skill meanwhile
+├── Conflict           (RuntimeError) two writes that contradict each other
 ├── ServerError        (RuntimeError) the database cannot be started or reached
 └── BankInUse          (RuntimeError) the data directory cannot be shared as asked
 """
@@ -27,12 +28,16 @@ class InvalidQuery(SkillbankError, ValueError):
     """A query or a retrieval setting is out of range."""
 
 
+class InvalidEvidence(SkillbankError, ValueError):
+    """An exposure or an outcome cannot count as evidence."""
+
+
 class UnknownSkill(SkillbankError, LookupError):
     """No such skill, version, bank or revision."""
 
 
 class Conflict(SkillbankError, RuntimeError):
-    """The skill changed since it was read; read it again and retry."""
+    """Someone else wrote meanwhile, or a key was already used for another operation."""
 
 
 class ServerError(SkillbankError, RuntimeError):
