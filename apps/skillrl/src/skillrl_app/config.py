@@ -82,7 +82,7 @@ class SkillsConfig:
 
     retrieval: RetrievalSettings = field(
         default_factory=lambda: RetrievalSettings(
-            k_general=1, k_task=1, k_mistakes=1, max_tokens=48
+            k_general=1, k_task=2, k_mistakes=1
         )
     )
     withhold: float = 0.5

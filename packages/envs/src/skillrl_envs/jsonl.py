@@ -1,5 +1,6 @@
 """JSONL files that survive a kill: a torn last line is dropped, nothing else is."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ class JsonlWriter:
             if written != len(line):
                 raise OSError(28, "no space left on device", self._file.name)
         except OSError:
-            self._file.truncate(start)  # a full disk must not leave half a record
+            with contextlib.suppress(OSError):
+                self._file.truncate(start)  # a full disk must not leave half a record
             raise
 
     def sync(self) -> None:

@@ -36,11 +36,8 @@ class SftSettings:
 
     steps: int = 900
     batch_size: int = 48
-    learning_rate: float = 3e-3
+    learning_rate: float = 4e-3
     warmup_steps: int = 30
-    loss_on_prompt: bool = False
-    """Learn to predict the prompt too: for models that start from nothing and have yet
-    to learn the language of the environment."""
     save_every: int = 150
     """Steps between the checkpoints that a killed run resumes from."""
 
@@ -102,7 +99,7 @@ def train_sft(
     trainer = SFTTrainer(
         model=model,
         args=_config(settings, folder, seed, on_cpu=model.device.type == "cpu"),
-        train_dataset=_dataset(tokenizer, examples, settings),
+        train_dataset=_dataset(tokenizer, examples),
         processing_class=tokenizer,
         callbacks=[TrainerHooks(listener)],
     )
@@ -112,16 +109,13 @@ def train_sft(
     model.eval()
 
 
-def _dataset(
-    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Demonstration], settings: SftSettings
-) -> Dataset:
+def _dataset(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Demonstration]) -> Dataset:
     rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     for example in examples:
         prompt = encode_prompt(tokenizer, example.messages)
         reply = encode_reply(tokenizer, example.reply)
         rows["input_ids"].append(prompt + reply)
-        ignored = [-100] * len(prompt)
-        rows["labels"].append((prompt if settings.loss_on_prompt else ignored) + reply)
+        rows["labels"].append([-100] * len(prompt) + reply)
     return Dataset.from_dict(rows)
 
 
@@ -134,6 +128,7 @@ def _config(settings: SftSettings, folder: Path, seed: int, *, on_cpu: bool) -> 
         warmup_steps=settings.warmup_steps,
         lr_scheduler_type="cosine",
         weight_decay=0.0,
+        adam_beta2=0.98,  # short runs: the default 0.999 remembers longer than they last
         max_length=None,
         packing=False,
         save_steps=settings.save_every,

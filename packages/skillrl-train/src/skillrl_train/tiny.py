@@ -103,7 +103,8 @@ def build_model(
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         attention_dropout=0.0,
-        initializer_range=0.02,
+        # 1 / sqrt(64): at the usual 0.02 a model this narrow takes twice the steps.
+        initializer_range=0.12,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

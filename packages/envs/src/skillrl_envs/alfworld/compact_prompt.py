@@ -9,6 +9,9 @@ from skillrl_envs.policy import Message
 from skillrl_envs.prompt import EpisodeView, ParsedReply
 
 
+_LATEST_WORDS = 12
+
+
 class CompactPrompt:
     """The ALFWorld prompt for tiny policies."""
 
@@ -30,7 +33,6 @@ class CompactPrompt:
         ]
         treated = [treatment for treatment, thing in sorted(notes.treated) if thing == notes.held]
         goals = [r for r in notes.receptacles if errand and kind_of(r) == errand.place]
-        visited = [r for r in notes.receptacles if r in notes.contents]
         actions = [turn.action for turn in view.history[-self._last_actions :]]
         # Each value directly follows a word of its own: one look back finds it, where a
         # colon shared by all fields would take a small model two.
@@ -42,7 +44,6 @@ class CompactPrompt:
             f"goal {' '.join(goals) or 'nothing'}",
             f"here {_here(notes)}",
             f"did {' ; '.join(actions) or 'nothing'}",
-            f"visited {' '.join(visited) or 'nothing'}",
             f"unvisited {' '.join(notes.unvisited) or 'nothing'}",
             f"now {_latest(view)}",
         ]
@@ -66,5 +67,8 @@ def _here(notes: Notes) -> str:
 
 
 def _latest(view: EpisodeView) -> str:
-    # The opening lists the room, which the notes already hold.
-    return view.observation.lower() if view.history else "start"
+    # The opening lists the room, and what was seen inside things is in the notes.
+    if not view.history:
+        return "start"
+    sentences = view.observation.lower().split(". ", 1)[0]
+    return " ".join(sentences.split()[:_LATEST_WORDS])
