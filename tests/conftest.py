@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.fix_bank"]
+
 _ROOT = Path(__file__).resolve().parent.parent
 
 

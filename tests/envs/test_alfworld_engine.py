@@ -2,6 +2,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from skillrl_envs.alfworld.engine import Game
 from skillrl_envs.alfworld.env import load_scene
 from skillrl_envs.alfworld.generator import CATEGORIES, generate_scene
@@ -17,7 +18,8 @@ PROBLEM = """
   (atLocation agent1 start)
   (receptacleType Cabinet_bar__1 CabinetType) (receptacleAtLocation Cabinet_bar__1 here)
   (openable Cabinet_bar__1)
-  (receptacleType DiningTable_bar__1 DiningTableType) (receptacleAtLocation DiningTable_bar__1 there)
+  (receptacleType DiningTable_bar__1 DiningTableType)
+  (receptacleAtLocation DiningTable_bar__1 there)
   (receptacleType Sink_bar__9_bar_SinkBasin SinkBasinType)
   (receptacleAtLocation Sink_bar__9_bar_SinkBasin there)
   (objectType Mug_bar__1 MugType) (inReceptacle Mug_bar__1 Cabinet_bar__1)

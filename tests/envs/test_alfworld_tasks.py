@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from skillrl_envs.alfworld import CATEGORIES, AlfworldEnv, generated_tasks, official_tasks
 from skillrl_envs.alfworld.env import load_scene
 from skillrl_envs.errors import GameFileError, UnknownTaskError
@@ -42,7 +43,7 @@ def test_a_missing_data_directory_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(GameFileError, match=r"json_2\.1\.1"):
         official_tasks(tmp_path, "train")
     (tmp_path / "json_2.1.1" / "valid_seen").mkdir(parents=True)
-    with pytest.raises(GameFileError, match="no split 'train'.*valid_seen"):
+    with pytest.raises(GameFileError, match=r"no split 'train'.*valid_seen"):
         official_tasks(tmp_path, "train")
     with pytest.raises(GameFileError, match=r"no game\.tw-pddl"):
         official_tasks(tmp_path, "valid_seen")
@@ -54,7 +55,7 @@ def test_a_missing_data_directory_says_what_is_expected(tmp_path: Path) -> None:
         (b"\xff\xfe", "is no game file"),
         (b"[1, 2]", "expected pddl_problem and grammar"),
         (b'{"pddl_problem": 3, "grammar": ""}', "expected pddl_problem and grammar"),
-        (json.dumps({"pddl_problem": "(", "grammar": "Your task is to: x\""}).encode(), "balanced"),
+        (json.dumps({"pddl_problem": "(", "grammar": 'Your task is to: x"'}).encode(), "balanced"),
         (json.dumps({"pddl_problem": "", "grammar": "nothing"}).encode(), "states no task"),
     ],
 )

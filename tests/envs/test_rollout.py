@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+
 from skillrl_envs.agent import Decision, NoisyAgent
 from skillrl_envs.alfworld import AlfworldEnv, CompactPrompt, SearchExpert, generated_tasks
 from skillrl_envs.exposure import Exposure
@@ -166,7 +167,7 @@ def test_skills_stand_in_the_first_prompt_and_in_the_exposure() -> None:
     spec = EpisodeSpec(task=generated_tasks("check", 1)[0], group_id="g", replica=0, seed=0)
 
     async def one() -> Trajectory:
-        return [episode async for episode in rollout(player, [spec])][0]
+        return await anext(rollout(player, [spec]))
 
     episode = asyncio.run(one())
     assert "be quick with pick_and_place_simple" in policy.batches[0][0].messages[0].content

@@ -5,6 +5,7 @@ import resource
 from pathlib import Path
 
 import pytest
+
 from skillrl_envs.errors import RecordFileError, SchemaError
 from skillrl_envs.exposure import Exposure, SkillExposure
 from skillrl_envs.jsonl import JsonlWriter, read_jsonl

@@ -1,6 +1,7 @@
 """Worked numbers for the formulas taken from papers."""
 
 import pytest
+
 from skillrl_train.advantages import grpo_advantages
 
 

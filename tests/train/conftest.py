@@ -1,8 +1,9 @@
 """A tiny model over a handful of words, for tests that need a real one."""
 
 import pytest
-from skillrl_train.tiny import TinyModelSettings, build_model, build_tokenizer
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from skillrl_train.tiny import TinyModelSettings, build_model, build_tokenizer
 
 TEXTS = ["go to mug 1", "go to mug 2", "take red mug 3 , now"]
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
+
 from skillbank import ApplyReport, Citation, Proposal, SkillBank, SkillDraft
 from skillbank.skill import Provenance
 from skillrl_envs.policy import Completion, Message

@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
 from skillrl_envs.policy import Message
 from skillrl_train.checkpoint import load_model, load_tokenizer, save_checkpoint
 from skillrl_train.errors import CheckpointError, NothingToLearn, TokenizerError
 from skillrl_train.tiny import TinyModelSettings, build_model, build_tokenizer
 from skillrl_train.transformers_policy import encode_prompt, encode_reply
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
 def test_a_numbered_thing_is_one_token(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import trl
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
 from skillrl_envs.alfworld import AlfworldEnv, CompactPrompt, SearchExpert, generated_tasks
 from skillrl_envs.policy import Message, Request
 from skillrl_envs.responder import script_responder
@@ -19,7 +21,6 @@ from skillrl_train.rows import TrainingRow
 from skillrl_train.sft import Demonstration, SftSettings, demonstrations, train_sft
 from skillrl_train.trainer_state import resumable_checkpoint
 from skillrl_train.transformers_policy import TransformersPolicy, encode_prompt
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 LESSON = [
     Demonstration((Message("user", "go to mug 1"),), "take mug 1"),
@@ -101,7 +102,7 @@ def test_demonstrations_have_the_prompts_that_were_played_plus_skills() -> None:
     spec = EpisodeSpec(task=task, group_id="g", replica=0, seed=0)
 
     async def one() -> Trajectory:
-        return [episode async for episode in rollout(player, [spec])][0]
+        return await anext(rollout(player, [spec]))
 
     episode = asyncio.run(one())
     plain = demonstrations([episode], prompt, None)
@@ -113,9 +114,7 @@ def test_demonstrations_have_the_prompts_that_were_played_plus_skills() -> None:
     assert all(d.messages[0].content.startswith("skills look twice\n") for d in skilled)
 
 
-def rows_of(
-    tokenizer: PreTrainedTokenizerFast, *replies: tuple[str, float]
-) -> list[TrainingRow]:
+def rows_of(tokenizer: PreTrainedTokenizerFast, *replies: tuple[str, float]) -> list[TrainingRow]:
     prompt = tuple(encode_prompt(tokenizer, [Message("user", "go")]))
     rows = []
     for reply, advantage in replies:
@@ -170,7 +169,8 @@ def test_trl_still_calls_the_one_method_we_override(
 
     def count(model: object, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         seen.append(int((inputs["completion_mask"].sum(1) > 0).sum()))
-        return inner(model, inputs)
+        loss: torch.Tensor = inner(model, inputs)
+        return loss
 
     trainer._compute_loss = count
     train_grpo(trainer, tmp_path)
@@ -192,8 +192,7 @@ def test_trl_scores_tokens_as_the_policy_sampled_them(
     ]  # fmt: skip
     done = asyncio.run(policy.generate(requests))
     rows = [
-        TrainingRow(d.prompt_ids or (), d.completion_ids or (), d.logprobs or (), 1.0)
-        for d in done
+        TrainingRow(d.prompt_ids or (), d.completion_ids or (), d.logprobs or (), 1.0) for d in done
     ]
     trainer = grpo(model, tokenizer, tmp_path, lambda i: rows)
     batch = batch_rows(rows, multiple=2, pad=0, device=torch.device("cpu"))
@@ -288,7 +287,7 @@ def test_kl_is_taken_to_the_model_that_training_started_from(
     save_checkpoint(tmp_path / "start", model, tokenizer)
     start = load_model(tmp_path / "start")
     trainer = grpo(
-        start,  # type: ignore[arg-type]  # a PreTrainedModel
+        start,
         tokenizer,
         tmp_path / "rl",
         lambda i: rows_of(tokenizer, ("take", 1.0), ("now", -1.0)),

@@ -2,16 +2,15 @@ import asyncio
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
 from skillrl_envs.policy import Completion, Message, Request
 from skillrl_train.transformers_policy import TransformersPolicy
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 PROMPTS = ("go", "take red mug 3 , now go to mug 1", "blue")
 
 
-def request(
-    text: str, *, seed: int = 0, temperature: float = 0.7, max_tokens: int = 6
-) -> Request:
+def request(text: str, *, seed: int = 0, temperature: float = 0.7, max_tokens: int = 6) -> Request:
     return Request(
         messages=(Message("user", text),),
         episode_id="e",

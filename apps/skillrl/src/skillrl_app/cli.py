@@ -116,7 +116,10 @@ def _explain(err: Exception) -> tuple[int, str] | None:
         return 1, str(err)
     if isinstance(err, OSError):
         where = f"{err.filename}: " if err.filename else ""
-        return 1, f"{where}{err.strerror or err}; what was finished is kept, the same command resumes"
+        return (
+            1,
+            f"{where}{err.strerror or err}; what was finished is kept, the same command resumes",
+        )
     if type(err).__module__.startswith("skillrl_train."):
         return 1, str(err)
     return None

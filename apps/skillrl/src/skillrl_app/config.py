@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
 from skillbank import RetrievalSettings
+from skillrl_app.errors import UsageError
 from skillrl_envs.alfworld import CATEGORIES
 from skillrl_train.evolution import EvolutionSettings
 from skillrl_train.grpo import GrpoSettings
 from skillrl_train.sft import SftSettings
 from skillrl_train.tiny import TinyModelSettings
-
-from skillrl_app.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +81,7 @@ class SkillsConfig:
     """Which skills stand in the prompt."""
 
     retrieval: RetrievalSettings = field(
-        default_factory=lambda: RetrievalSettings(
-            k_general=1, k_task=2, k_mistakes=1
-        )
+        default_factory=lambda: RetrievalSettings(k_general=1, k_task=2, k_mistakes=1)
     )
     withhold: float = 0.5
     """Share of training episodes (SFT and RL) that get no skills, so that the agent can
@@ -118,9 +116,7 @@ class RunConfig:
     evolution: EvolutionSettings = field(default_factory=EvolutionSettings)
 
 
-_ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(
-    with_config(ConfigDict(extra="forbid"))(RunConfig)
-)
+_ADAPTER: TypeAdapter[RunConfig] = TypeAdapter(with_config(ConfigDict(extra="forbid"))(RunConfig))
 
 
 def load_config(source: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
@@ -143,19 +139,15 @@ def dump_config(config: RunConfig) -> str:
 def builtin_configs() -> list[str]:
     """Return the names of the configurations that come with the app."""
     folder = files("skillrl_app") / "configs"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    return sorted(
+        p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")
+    )
 
 
 def _read(source: Path | str) -> dict[str, Any]:
     path = Path(source)
     if not path.exists():
-        builtin = files("skillrl_app") / "configs" / f"{path.name.removesuffix('.yaml')}.yaml"
-        if not builtin.is_file():
-            raise UsageError(
-                f"no configuration file {path}, and none of that name is built in "
-                f"(built in: {', '.join(builtin_configs())})"
-            )
-        text = builtin.read_text()
+        text = _builtin(path)
     elif path.is_dir():
         raise UsageError(f"{path} is a directory; expected a YAML configuration file")
     else:
@@ -172,6 +164,18 @@ def _read(source: Path | str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds a {type(values).__name__}; expected keys and values")
     return values
+
+
+def _builtin(path: Path) -> str:
+    """Return the built-in configuration called NAME, NAME.yaml or configs/NAME.yaml."""
+    name = path.name.removesuffix(".yaml")
+    # Only such names: a mistyped path must not start something else.
+    if str(path.parent) not in {".", "configs"} or name not in builtin_configs():
+        raise UsageError(
+            f"no configuration file {path}, and none of that name is built in "
+            f"(built in: {', '.join(builtin_configs())})"
+        )
+    return (files("skillrl_app") / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -199,7 +203,7 @@ def _validate(values: Mapping[str, Any], source: str) -> RunConfig:
         raise UsageError(f"{source}: " + "; ".join(lines)) from None
 
 
-def _explain(details: Any) -> str:  # pydantic's ErrorDetails
+def _explain(details: Any) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
     where = ".".join(str(part) for part in details["loc"]) or "the configuration"
     if details["type"] == "unexpected_keyword_argument":
         return f"unknown key {where}{_nearest(details['loc'])}"

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from skillbank import SkillBank
-from skillrl_distiller import LitellmTeacher, OfflineTeacher, RecordingTeacher, Teacher
-from skillrl_envs.alfworld import AlfworldEnv, CompactPrompt
-from skillrl_envs.prompt import PromptFormat, WindowPrompt
-from skillrl_envs.task import Task
-
 from skillrl_app.config import RunConfig
 from skillrl_app.console import Console
 from skillrl_app.journal import Journal, Unit
 from skillrl_app.ledger import Ledger
 from skillrl_app.run_directory import RunDirectory
 from skillrl_app.skills import BankSkills
+from skillrl_distiller import LitellmTeacher, OfflineTeacher, RecordingTeacher, Teacher
+from skillrl_envs.alfworld import AlfworldEnv, CompactPrompt
+from skillrl_envs.prompt import PromptFormat, WindowPrompt
+from skillrl_envs.task import Task
 
 
 @dataclass(slots=True)
@@ -115,7 +114,9 @@ class RunContext:
 def open_context(run: RunDirectory, console: Console) -> Iterator[RunContext]:
     """Open the parts of a run, and close them whatever happens."""
     path: Path = run.path
-    context = RunContext(run, Journal(path / "journal.jsonl"), Ledger(path / "ledger.jsonl"), console)
+    context = RunContext(
+        run, Journal(path / "journal.jsonl"), Ledger(path / "ledger.jsonl"), console
+    )
     try:
         yield context
     finally:

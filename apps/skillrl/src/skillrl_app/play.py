@@ -8,11 +8,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from skillrl_app.errors import RunError
 from skillrl_envs.jsonl import JsonlWriter, read_jsonl
 from skillrl_envs.rollout import EpisodeSpec, Player, rollout
 from skillrl_envs.trajectory import Trajectory
-
-from skillrl_app.errors import RunError
 
 OnEpisode = Callable[[Trajectory], None]
 

@@ -3,8 +3,6 @@
 from collections import Counter, defaultdict
 
 import yaml
-from skillrl_envs.jsonl import read_jsonl
-from skillrl_envs.trajectory import Trajectory
 
 from skillrl_app.config import dump_config
 from skillrl_app.context import RunContext
@@ -23,6 +21,8 @@ from skillrl_app.report.data import (
 )
 from skillrl_app.run_directory import write_atomically
 from skillrl_app.stages.metrics import read_metrics
+from skillrl_envs.jsonl import read_jsonl
+from skillrl_envs.trajectory import Trajectory
 
 LABELS = {"base": "before SFT", "sft": "after SFT", "rl": "after RL"}
 ARMS: dict[str, Arm] = {
@@ -131,7 +131,9 @@ def _notes(context: RunContext) -> list[str]:
             if broken:
                 notes.append(f"{unit.name}: {broken} episodes broke and count as lost.")
     if "distill" in context.journal:
-        notes += [f"teacher: {problem}" for problem in context.journal["distill"].result["problems"]]
+        notes += [
+            f"teacher: {problem}" for problem in context.journal["distill"].result["problems"]
+        ]
     return notes
 
 

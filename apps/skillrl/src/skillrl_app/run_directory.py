@@ -1,16 +1,16 @@
 """The run directory: everything a run leaves behind, written by one process at a time.
 
-    config.yaml       the resolved configuration (written once, at creation)
-    manifest.json     format version, run id, when and with which versions it was created
-    lock              held while a process works on the run
-    journal.jsonl     finished units of work                       (journal.py)
-    trajectories/     one JSONL file per unit that played          (play.py)
-    teacher.jsonl     every call to the teacher, replayable        (skillrl_distiller)
-    bank/             the skill bank                               (skillbank)
-    checkpoints/      models, each with the bank revision it plays with
-    metrics.jsonl     one record per RL iteration                  (stages/reinforce.py)
-    ledger.jsonl      what was consumed                            (ledger.py)
-    report.html       rebuilt after every stage                    (reporting.py)
+config.yaml       the resolved configuration (written once, at creation)
+manifest.json     format version, run id, when and with which versions it was created
+lock              held while a process works on the run
+journal.jsonl     finished units of work                       (journal.py)
+trajectories/     one JSONL file per unit that played          (play.py)
+teacher.jsonl     every call to the teacher, replayable        (skillrl_distiller)
+bank/             the skill bank                               (skillbank)
+checkpoints/      models, each with the bank revision it plays with
+metrics.jsonl     one record per RL iteration                  (stages/reinforce.py)
+ledger.jsonl      what was consumed                            (ledger.py)
+report.html       rebuilt after every stage                    (reporting.py)
 """
 
 import fcntl
@@ -87,7 +87,9 @@ class RunDirectory:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             lock.close()
-            raise RunError(f"{path} is in use by process {holder}; wait for it, or end it") from None
+            raise RunError(
+                f"{path} is in use by process {holder}; wait for it, or end it"
+            ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -109,7 +111,10 @@ class RunDirectory:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -123,7 +128,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
 
@@ -133,7 +138,9 @@ def _create(path: Path, config: RunConfig) -> None:
         raise UsageError(f"{path} is a file; a run needs a directory")
     # Of a creation that was cut short, only a config and its parts can be there.
     leftovers = {"config.yaml", ".config.yaml.part", ".manifest.json.part"}
-    if path.exists() and (foreign := sorted(p.name for p in path.iterdir() if p.name not in leftovers)):
+    if path.exists() and (
+        foreign := sorted(p.name for p in path.iterdir() if p.name not in leftovers)
+    ):
         raise UsageError(f"{path} is not empty and no run (it holds {', '.join(foreign[:3])})")
     path.mkdir(parents=True, exist_ok=True)
     write_atomically(path / "config.yaml", dump_config(config))
@@ -158,12 +165,21 @@ def _read_manifest(path: Path) -> Manifest:
             raise RunError(
                 f"{path} was written in run format {number}; this release continues format {FORMAT}"
             )
-        case {"format": int(), "run_id": str(run_id), "created": str(created), "versions": dict(versions)}:
+        case {
+            "format": int(),
+            "run_id": str(run_id),
+            "created": str(created),
+            "versions": dict(versions),
+        }:
             return Manifest(run_id, created, versions)
     raise UsageError(f"{path}/manifest.json is no run manifest")
 
 
 def _differences(old: RunConfig, new: RunConfig) -> str:
     before, after = dump_config(old).splitlines(), dump_config(new).splitlines()
-    changed = [f"{a.strip()} there, {b.strip()} here" for a, b in zip(before, after, strict=False) if a != b]
+    changed = [
+        f"{a.strip()} there, {b.strip()} here"
+        for a, b in zip(before, after, strict=False)
+        if a != b
+    ]
     return "; ".join(changed[:3]) or "other keys"

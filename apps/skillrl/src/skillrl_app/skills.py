@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from functools import cache
+from typing import Literal
 
 from skillbank import Hit, RetrievalSettings, SkillBank, render
 from skillrl_envs.exposure import Exposure, SkillExposure
@@ -19,7 +20,7 @@ class BankSkills:
         *,
         revision: int,
         withhold: float,
-        style: str,
+        style: Literal["markdown", "plain"],
         instruction: Callable[[Task], str],
     ) -> None:
         """Show skills of `revision` except, with probability `withhold`, none at all.

@@ -53,7 +53,9 @@ class NoisyAgent:
         """Return the inner decision, its executed action perhaps replaced."""
         decision = self._inner.decide(view)
         # Seeded by what was seen, so that the agent stays a pure function of the view.
-        rng = random.Random(f"{self._seed}/{view.instruction}/{len(view.history)}/{view.observation}")
+        rng = random.Random(
+            f"{self._seed}/{view.instruction}/{len(view.history)}/{view.observation}"
+        )
         if rng.random() >= self._rate or not view.admissible:
             return decision
         return Decision(decision.thought, decision.action, rng.choice(view.admissible))

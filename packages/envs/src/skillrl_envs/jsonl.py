@@ -10,7 +10,6 @@ from typing import Self, TypeVar
 from skillrl_envs.errors import RecordFileError, SchemaError
 from skillrl_envs.schema import Versioned, from_json, to_json
 
-
 T = TypeVar("T", bound=Versioned)
 
 
@@ -51,7 +50,10 @@ class JsonlWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -111,7 +111,9 @@ class WindowPrompt:
         if shown:
             lines = [f"Steps taken: {taken}. The last {len(shown)}:"]
             for number, turn in enumerate(shown, start=taken - len(shown) + 1):
-                lines.append(f"[Step {number}] saw: {turn.observation}\n[Step {number}] did: {turn.action}")
+                lines.append(
+                    f"[Step {number}] saw: {turn.observation}\n[Step {number}] did: {turn.action}"
+                )
             parts.append("\n".join(lines))
         parts.append(f"Step {taken + 1}. You now see:\n{view.observation}")
         actions = [action for action in view.admissible if action not in self.hidden_actions]

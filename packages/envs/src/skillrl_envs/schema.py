@@ -66,7 +66,9 @@ def from_json(kind: type[T], text: str | bytes) -> T:
     try:
         record = json.loads(text)
     except json.JSONDecodeError as err:
-        raise SchemaError(f"{kind.__name__} record is not JSON at char {err.pos}: {err.msg}") from err
+        raise SchemaError(
+            f"{kind.__name__} record is not JSON at char {err.pos}: {err.msg}"
+        ) from err
     if not isinstance(record, dict):
         raise SchemaError(f"expected a {kind.__name__} record, got {type(record).__name__}")
     return from_record(kind, record)
@@ -78,7 +80,7 @@ def _readable_versions(kind: type[Versioned]) -> tuple[int, ...]:
 
 
 @cache
-def _adapter(kind: type) -> Any:  # TypeAdapter[kind], which cannot be spelled
+def _adapter(kind: type) -> Any:  # noqa: ANN401  # TypeAdapter[kind] cannot be spelled
     # Imported late: pydantic costs a third of this package's import time.
     from pydantic import ConfigDict, TypeAdapter, with_config
 

@@ -6,6 +6,7 @@ differently from what was saved; a policy would then read garbage without any er
 
 import json
 from pathlib import Path
+from typing import Any
 
 from transformers import (
     AutoModelForCausalLM,
@@ -21,9 +22,7 @@ _PROBE_FILE = "tokenizer_probe.json"
 _PROBE = "task : put a clean mug 1 in shelf 2 . <think> I go , then look . </think> 42"
 
 
-def save_checkpoint(
-    path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-) -> None:
+def save_checkpoint(path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Write the model to `path`, complete or not at all."""
     part = path.with_name(f"{path.name}.part")
     model.save_pretrained(part)
@@ -65,10 +64,10 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _tokenizer_class(path: Path) -> type[PreTrainedTokenizerBase]:
+def _tokenizer_class(path: Path) -> Any:  # noqa: ANN401  # only from_pretrained in common
     config = path / "tokenizer_config.json"
     if not config.exists():
-        return AutoTokenizer  # type: ignore[return-value]  # same from_pretrained
+        return AutoTokenizer
     named = json.loads(config.read_text()).get("tokenizer_class")
     generic = named in {"PreTrainedTokenizerFast", "TokenizersBackend"}
-    return PreTrainedTokenizerFast if generic else AutoTokenizer  # type: ignore[return-value]
+    return PreTrainedTokenizerFast if generic else AutoTokenizer

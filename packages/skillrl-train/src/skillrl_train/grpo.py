@@ -90,6 +90,7 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
         return batch
 
     def _reference_logps(self, batch: dict[str, Tensor]) -> Tensor:
+        logps: Tensor
         ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
         mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
         with torch.no_grad():

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skillrl_envs.trajectory import Step, Trajectory
-
 from skillrl_train.errors import RowError
 
 

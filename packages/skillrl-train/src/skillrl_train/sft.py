@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets import Dataset
-from skillrl_envs.exposure import SkillSource
-from skillrl_envs.policy import Message
-from skillrl_envs.prompt import EpisodeView, PromptFormat, Turn
-from skillrl_envs.trajectory import Trajectory
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from skillrl_envs.exposure import SkillSource
+from skillrl_envs.policy import Message
+from skillrl_envs.prompt import EpisodeView, PromptFormat, Turn
+from skillrl_envs.trajectory import Trajectory
 from skillrl_train.errors import NothingToLearn
 from skillrl_train.trainer_state import StepListener, TrainerHooks, resumable_checkpoint
 from skillrl_train.transformers_policy import encode_prompt, encode_reply

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from skillrl_envs.policy import Completion, Message, Request
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+from skillrl_envs.policy import Completion, Message, Request
 
 
 @dataclass(slots=True)
@@ -97,13 +98,17 @@ class TransformersPolicy:
         done_B = torch.zeros(len(requests), dtype=torch.bool, device=device)
         ids, logprobs = [], []
         for step in range(steps):
-            logits_B_V = self.model(
-                input_ids=inputs,
-                attention_mask=mask_B_T,
-                position_ids=positions,
-                past_key_values=cache,
-                logits_to_keep=1,
-            ).logits[:, -1].float()
+            logits_B_V = (
+                self.model(
+                    input_ids=inputs,
+                    attention_mask=mask_B_T,
+                    position_ids=positions,
+                    past_key_values=cache,
+                    logits_to_keep=1,
+                )
+                .logits[:, -1]
+                .float()
+            )
             scores_B_V = torch.log_softmax(logits_B_V / temperature_B_1, dim=-1)
             chosen_B = (scores_B_V + noise_B_T_V[:, step]).argmax(-1)
             ids.append(chosen_B)
@@ -117,9 +122,7 @@ class TransformersPolicy:
         return torch.stack(ids, dim=1), torch.stack(logprobs, dim=1)
 
 
-def encode_prompt(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]
-) -> list[int]:
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
     """Return the exact tokens that a policy sees for these messages.
 
     The only place where prompts become tokens: SFT, RL and evaluation agree by it.

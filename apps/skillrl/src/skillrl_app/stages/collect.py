@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from skillrl_app.context import RunContext
+from skillrl_app.play import play
+from skillrl_app.seeds import derive_seed
+from skillrl_app.stages.games import collect_games
 from skillrl_envs.agent import NoisyAgent
 from skillrl_envs.alfworld import SearchExpert
 from skillrl_envs.jsonl import read_jsonl
 from skillrl_envs.responder import script_responder
 from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
 from skillrl_envs.trajectory import Trajectory
-
-from skillrl_app.context import RunContext
-from skillrl_app.play import play
-from skillrl_app.seeds import derive_seed
-from skillrl_app.stages.games import collect_games
 
 UNIT = "collect"
 
@@ -30,7 +29,9 @@ def collect(context: RunContext) -> Mapping[str, Any]:
         prompt=prompt,
         respond=script_responder(agent, prompt),
         policy_version=agent.name,
-        settings=RolloutSettings(max_steps=config.env.max_steps, max_invalid=config.env.max_invalid),
+        settings=RolloutSettings(
+            max_steps=config.env.max_steps, max_invalid=config.env.max_invalid
+        ),
     )
     specs = [
         EpisodeSpec(

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from skillrl_distiller import DistilSettings, EvolveSettings, distil
-
 from skillrl_app.config import RunConfig
 from skillrl_app.context import RunContext
 from skillrl_app.errors import RunError
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages.collect import collected
+from skillrl_distiller import DistilSettings, EvolveSettings, distil
 
 
 def distill(context: RunContext) -> Mapping[str, Any]:

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from skillrl_envs.responder import policy_responder
-from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
-from skillrl_envs.task import Task
-
 from skillrl_app.context import RunContext
 from skillrl_app.errors import RunError
 from skillrl_app.play import play
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages import model as models
 from skillrl_app.stages.games import evaluation_games
+from skillrl_envs.responder import policy_responder
+from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
+from skillrl_envs.task import Task
 
 Arm = Literal["given", "withheld", "none"]
 """given and withheld: with a bank, shown or not; none: the method has no skills."""

@@ -3,19 +3,20 @@
 import random
 from pathlib import Path
 
-from skillrl_envs.alfworld import generated_tasks, official_tasks
-from skillrl_envs.task import Task
-
 from skillrl_app.config import EnvConfig, RunConfig
 from skillrl_app.errors import UsageError
 from skillrl_app.seeds import derive_seed
+from skillrl_envs.alfworld import generated_tasks, official_tasks
+from skillrl_envs.task import Task
 
 
 def collect_games(config: RunConfig) -> list[Task]:
     """Return the games of the collection stage."""
     count = config.collect.episodes
     if config.env.games == "generated":
-        return generated_tasks(f"{config.env.train_split}/collect", count, categories=config.env.categories)
+        return generated_tasks(
+            f"{config.env.train_split}/collect", count, categories=config.env.categories
+        )
     games = _official(config.env, config.env.train_split)
     return _sample(games, count, derive_seed(config.seed, "collect"))
 

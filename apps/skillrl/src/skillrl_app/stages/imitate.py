@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from skillrl_train.sft import train_sft
-
 from skillrl_app.context import RunContext
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages import model as models
+from skillrl_train.sft import train_sft
 
 NAME = "sft"
 

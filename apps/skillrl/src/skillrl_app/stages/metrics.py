@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from skillrl_envs.jsonl import read_jsonl
-
 from skillrl_app.run_directory import RunDirectory
+from skillrl_envs.jsonl import read_jsonl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +33,7 @@ def metrics_file(run: RunDirectory) -> Path:
 
 def read_metrics(run: RunDirectory) -> list[IterationMetrics]:
     """Return one record per iteration; of one played in two sittings, the later."""
-    records = {record.iteration: record for record in read_jsonl(IterationMetrics, metrics_file(run))}
+    records = {
+        record.iteration: record for record in read_jsonl(IterationMetrics, metrics_file(run))
+    }
     return [records[iteration] for iteration in sorted(records)]

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skillrl_envs.exposure import SkillSource
-from skillrl_train.checkpoint import load_model, load_tokenizer, save_checkpoint
-from skillrl_train.sft import Demonstration, demonstrations
-from skillrl_train.tiny import build_model, build_tokenizer
-from skillrl_train.transformers_policy import TransformersPolicy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from skillrl_app.context import RunContext
 from skillrl_app.run_directory import write_atomically
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages.collect import collected
+from skillrl_envs.exposure import SkillSource
+from skillrl_train.checkpoint import load_model, load_tokenizer, save_checkpoint
+from skillrl_train.sft import Demonstration, demonstrations
+from skillrl_train.tiny import build_model, build_tokenizer
+from skillrl_train.transformers_policy import TransformersPolicy
 
 BASE = "base"
 

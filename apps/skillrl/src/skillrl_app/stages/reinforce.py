@@ -11,16 +11,6 @@ from dataclasses import asdict
 from typing import Any
 
 from skillbank import Proposal
-from skillrl_distiller import evolve
-from skillrl_envs.jsonl import JsonlWriter, read_jsonl
-from skillrl_envs.responder import policy_responder
-from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
-from skillrl_envs.trajectory import Trajectory
-from skillrl_train.evolution import success_rates
-from skillrl_train.grpo import AgentGRPOTrainer, train_grpo
-from skillrl_train.rows import TrainingRow, training_rows
-from skillrl_train.transformers_policy import TransformersPolicy
-
 from skillrl_app.console import Bar
 from skillrl_app.context import RunContext
 from skillrl_app.methods import Grpo, Method, SkillRl
@@ -30,6 +20,15 @@ from skillrl_app.stages import model as models
 from skillrl_app.stages.distill import evolve_settings
 from skillrl_app.stages.games import training_games
 from skillrl_app.stages.metrics import IterationMetrics, metrics_file
+from skillrl_distiller import evolve
+from skillrl_envs.jsonl import JsonlWriter, read_jsonl
+from skillrl_envs.responder import policy_responder
+from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
+from skillrl_envs.trajectory import Trajectory
+from skillrl_train.evolution import success_rates
+from skillrl_train.grpo import AgentGRPOTrainer, train_grpo
+from skillrl_train.rows import TrainingRow, training_rows
+from skillrl_train.transformers_policy import TransformersPolicy
 
 NAME = "rl"
 

@@ -3,7 +3,8 @@
 from skillrl_envs.alfworld.compact_prompt import CompactPrompt
 from skillrl_envs.alfworld.env import AlfworldEnv
 from skillrl_envs.alfworld.expert import SearchExpert
-from skillrl_envs.alfworld.tasks import CATEGORIES, generated_tasks, official_tasks
+from skillrl_envs.alfworld.generator import CATEGORIES
+from skillrl_envs.alfworld.tasks import generated_tasks, official_tasks
 
 __all__ = [
     "CATEGORIES",

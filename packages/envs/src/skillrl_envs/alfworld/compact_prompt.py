@@ -8,7 +8,6 @@ from skillrl_envs.alfworld.notes import Notes, kind_of, read_errand, take_notes
 from skillrl_envs.policy import Message
 from skillrl_envs.prompt import EpisodeView, ParsedReply
 
-
 _LATEST_WORDS = 12
 
 

@@ -144,7 +144,8 @@ class Game:
     def _inventory(self) -> str:
         if not self._held:
             return "You are not carrying anything."
-        return f"You are carrying: {wording.listing([self.scene.names[o] for o in sorted(self._held)])}."
+        held = [self.scene.names[thing] for thing in sorted(self._held)]
+        return f"You are carrying: {wording.listing(held)}."
 
     def _help(self) -> str:
         return wording.HELP
@@ -210,7 +211,9 @@ class Game:
         scene = self.scene
         if thing in scene.having["isreceptacleobject"]:
             inner = [scene.names[o] for o in scene.inside_objects.get(thing, ())]
-            return f"This is a normal {scene.names[thing]}. In it, you see {wording.listing(inner)}."
+            return (
+                f"This is a normal {scene.names[thing]}. In it, you see {wording.listing(inner)}."
+            )
         return wording.object_state(
             scene.names[thing],
             clean=thing in self._clean_things,
@@ -232,7 +235,9 @@ class Game:
             if (thing, receptacle) in self._taken_from
         )
         names = self.scene.names
-        return wording.facing([names[r] for r in here], [names[o] for o in map(itemgetter(0), beside)])
+        return wording.facing(
+            [names[r] for r in here], [names[o] for o in map(itemgetter(0), beside)]
+        )
 
     # --- when it is won --------------------------------------------------------------
 

@@ -63,7 +63,9 @@ class AlfworldEnv:
                         f"{task.id} is an official game; give its data directory (ALFWORLD_DATA)"
                     )
                 return load_scene(self._data / "json_2.1.1" / game)
-        raise UnknownTaskError(f"task {task.id!r} has no ALFWorld payload: {dict(task.payload)!r:.80}")
+        raise UnknownTaskError(
+            f"task {task.id!r} has no ALFWorld payload: {dict(task.payload)!r:.80}"
+        )
 
 
 def load_scene(path: Path) -> Scene:
@@ -81,12 +83,18 @@ def load_scene(path: Path) -> Scene:
     match content:
         case {"pddl_problem": str(problem), "grammar": str(grammar)}:
             return _scene_of(path, problem, grammar, content)
-    raise GameFileError(f"{path} is no game file: expected pddl_problem and grammar in a JSON object")
+    raise GameFileError(
+        f"{path} is no game file: expected pddl_problem and grammar in a JSON object"
+    )
 
 
 def _scene_of(path: Path, problem: str, grammar: str, content: Mapping[str, object]) -> Scene:
     walkthrough = content.get("walkthrough")
-    steps = [step for step in walkthrough if isinstance(step, str)] if isinstance(walkthrough, list) else []
+    steps = (
+        [step for step in walkthrough if isinstance(step, str)]
+        if isinstance(walkthrough, list)
+        else []
+    )
     try:
         return build_scene(problem, task_sentence(grammar), steps)
     except (GameFileError, ValueError) as err:

@@ -125,7 +125,9 @@ class _Plan:
     def _put_down(self, thing: str) -> Decision | None:
         for place in self.notes.contents:
             if place in self.here and place not in self.notes.closed:
-                return Decision(f"I do not need {thing}, so I put it down.", f"move {thing} to {place}")
+                return Decision(
+                    f"I do not need {thing}, so I put it down.", f"move {thing} to {place}"
+                )
         for place in self.notes.contents:
             if place not in self.here and place not in self.notes.closed:
                 return Decision(f"I want to put {thing} down at {place}.", f"go to {place}")

@@ -31,7 +31,10 @@ CATEGORIES = (
 
 _SENTENCES = {
     "pick_and_place_simple": ("put a {thing} in {place}.", "put some {thing} on {place}."),
-    "look_at_obj_in_light": ("look at {thing} under the {lamp}.", "examine the {thing} with the {lamp}."),
+    "look_at_obj_in_light": (
+        "look at {thing} under the {lamp}.",
+        "examine the {thing} with the {lamp}.",
+    ),
     "pick_clean_then_place_in_recep": (
         "put a clean {thing} in {place}.",
         "clean some {thing} and put it in {place}.",
@@ -44,7 +47,10 @@ _SENTENCES = {
         "put a cool {thing} in {place}.",
         "cool some {thing} and put it in {place}.",
     ),
-    "pick_two_obj_and_place": ("put two {thing} in {place}.", "find two {thing} and put them in {place}."),
+    "pick_two_obj_and_place": (
+        "put two {thing} in {place}.",
+        "find two {thing} and put them in {place}.",
+    ),
 }
 _STATE = {
     "pick_clean_then_place_in_recep": ("cleanable", "isClean", CLEANABLE, "SinkBasin"),
@@ -196,7 +202,12 @@ def _facts(house: _House) -> list[str]:
 def _abilities(kind: str) -> list[str]:
     if kind.endswith("Lamp"):
         return ["toggleable"]
-    able = {"cleanable": CLEANABLE, "heatable": HEATABLE, "coolable": COOLABLE, "sliceable": SLICEABLE}
+    able = {
+        "cleanable": CLEANABLE,
+        "heatable": HEATABLE,
+        "coolable": COOLABLE,
+        "sliceable": SLICEABLE,
+    }
     return ["pickupable", *(name for name, kinds in able.items() if kind in kinds)]
 
 
@@ -206,10 +217,13 @@ def _goal(category: str, aim: _Aim) -> str:
             "(and (exists (?ot - object ?r - receptacle ?a - agent ?l - location) (and "
             f"(objectType ?ot {aim.place}Type) (toggleable ?ot) (isToggled ?ot) "
             "(receptacleAtLocation ?r ?l) (atLocation ?a ?l) (inReceptacle ?ot ?r))) "
-            f"(exists (?o - object ?a - agent) (and (objectType ?o {aim.thing}Type) (holds ?a ?o))))"
+            "(exists (?o - object ?a - agent) (and "
+            f"(objectType ?o {aim.thing}Type) (holds ?a ?o))))"
         )
     if category == "pick_two_obj_and_place":
-        both = "(objectType ?o{n} {thing}Type) (receptacleType ?r {place}Type) (inReceptacle ?o{n} ?r)"
+        both = (
+            "(objectType ?o{n} {thing}Type) (receptacleType ?r {place}Type) (inReceptacle ?o{n} ?r)"
+        )
         one, two = (both.format(n=n, thing=aim.thing, place=aim.place) for n in (1, 2))
         return (
             f"(and (exists (?r - receptacle) (exists (?o1 - object) (and {one} "

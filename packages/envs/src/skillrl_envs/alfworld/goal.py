@@ -14,7 +14,15 @@ _STATES = frozenset({"isclean", "ishot", "iscool"})
 _ABILITIES = frozenset({"cleanable", "heatable", "coolable"})
 _PLACE = _STATES | _ABILITIES | {"inreceptacle", "objecttype", "receptacletype", "not"}
 _LOOK = frozenset(
-    {"objecttype", "toggleable", "istoggled", "receptacleatlocation", "atlocation", "inreceptacle", "holds"}
+    {
+        "objecttype",
+        "toggleable",
+        "istoggled",
+        "receptacleatlocation",
+        "atlocation",
+        "inreceptacle",
+        "holds",
+    }
 )
 
 

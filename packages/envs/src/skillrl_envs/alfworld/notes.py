@@ -107,10 +107,14 @@ def read_errand(instruction: str, receptacles: list[str]) -> Errand | None:
     )
 
 
+# Words of the task sentences that name neither the object nor the place.
 _FRAME = frozenset(
-    "a an the some two put place move find look at examine take to in on under with by and it "
-    "them then its into onto clean hot cool cold heat cooled heated cleaned".split()
-)
+    {
+        "a", "an", "the", "some", "two", "put", "place", "move", "find", "look", "at", "examine",
+        "take", "to", "in", "on", "under", "with", "by", "and", "it", "them", "then", "its",
+        "into", "onto", "clean", "hot", "cool", "cold", "heat", "cooled", "heated", "cleaned",
+    }
+)  # fmt: skip
 
 
 def take_notes(view: EpisodeView) -> Notes:

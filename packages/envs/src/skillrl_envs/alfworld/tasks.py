@@ -51,7 +51,9 @@ def official_tasks(data: Path, split: str) -> list[Task]:
     """
     root = data / "json_2.1.1"
     if not root.is_dir():
-        raise GameFileError(f"{data} does not contain json_2.1.1; point ALFWORLD_DATA at its parent")
+        raise GameFileError(
+            f"{data} does not contain json_2.1.1; point ALFWORLD_DATA at its parent"
+        )
     if not (root / split).is_dir():
         there = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) or "none"
         raise GameFileError(f"no split {split!r} in {root}; there are: {there}")

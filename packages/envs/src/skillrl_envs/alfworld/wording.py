@@ -42,10 +42,7 @@ def opening(listed: str, instruction: str) -> str:
 
 def room(names: Sequence[str]) -> str:
     """Return the view from the middle of the room."""
-    return (
-        "You are in the middle of a room. Looking quickly around you, "
-        f"you see {listing(names)}."
-    )
+    return f"You are in the middle of a room. Looking quickly around you, you see {listing(names)}."
 
 
 def facing(receptacles: Sequence[str], beside: Sequence[str]) -> str:
