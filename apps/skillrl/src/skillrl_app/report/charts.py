@@ -73,7 +73,7 @@ def dot_chart(rows: Sequence[Row], series: Sequence[Series], canvas: Canvas) -> 
     Wide charts write the label left of its rows, narrow ones above them.
     """
     shapes, y = legend(series, canvas)
-    left = 178.0 if canvas.wide else 10.0
+    left = 256.0 if canvas.wide else 10.0
     notes = LETTER * max([5, *(len(dot.note) for row in rows for dot in row.dots)]) + 14
     scale = Scale(0, 1, left, canvas.width - notes - 46)
     top, body = y, []
@@ -84,7 +84,7 @@ def dot_chart(rows: Sequence[Row], series: Sequence[Series], canvas: Canvas) -> 
             y += 20
         middle = y + 9 + 18 * (len(row.dots) - 1) / 2
         if canvas.wide:
-            label = clipped(row.label, left - 18)
+            label = clipped(row.label, (left - 18) * 0.9)  # bold letters are wider
             body.append(text(left - 16, middle + 4, label, anchor="end", class_="strong"))
         for dot in row.dots:
             body.append(_dot(dot, scale, y + 9, canvas.width, notes))

@@ -9,7 +9,7 @@ from skillrl_app.context import RunContext
 from skillrl_app.errors import RunError
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages.collect import collected
-from skillrl_distiller import DistilSettings, EvolveSettings, distil
+from skillrl_distiller import DistilSettings, EvolveSettings, Problem, distil
 
 
 def distill(context: RunContext) -> Mapping[str, Any]:
@@ -28,16 +28,22 @@ def distill(context: RunContext) -> Mapping[str, Any]:
             )
         )
     if not result.drafts:
-        why = "; ".join(map(str, result.problems)) or "it found nothing in the episodes"
+        why = "; ".join(map(explain, result.problems)) or "it found nothing in the episodes"
         raise RunError(f"the teacher gave no skill: {why}")
     skills = context.bank.add(result.drafts, key=f"{context.run_id}/distill")
     for problem in result.problems:
-        context.console.say(f"  teacher: {problem}", style="yellow")
+        context.console.say(f"  teacher: {explain(problem)}", style="yellow")
     return {
         "skills": len(skills),
         "revision": context.bank.revision,
-        "problems": [str(problem) for problem in result.problems],
+        "problems": [explain(problem) for problem in result.problems],
     }
+
+
+def explain(problem: Problem) -> str:
+    """Return what a teacher could not do, as one line."""
+    about = f" for {problem.category}" if problem.category else ""
+    return f"{problem.operator}{about}: {problem.error}"
 
 
 def distil_settings(config: RunConfig) -> DistilSettings:

@@ -17,7 +17,7 @@ from skillrl_app.methods import Grpo, Method, SkillRl
 from skillrl_app.play import play
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages import model as models
-from skillrl_app.stages.distill import evolve_settings
+from skillrl_app.stages.distill import evolve_settings, explain
 from skillrl_app.stages.games import training_games
 from skillrl_app.stages.metrics import IterationMetrics, metrics_file
 from skillrl_distiller import evolve
@@ -190,5 +190,5 @@ def _propose(
         )
     )
     for problem in result.problems:
-        context.console.say(f"  teacher: {problem}", style="yellow")
+        context.console.say(f"  teacher: {explain(problem)}", style="yellow")
     return result.proposals
