@@ -67,8 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("overrides", nargs="*", metavar="key.sub=value")
     run.add_argument("--run", type=Path, metavar="DIR", help="default: runs/<name of CONFIG>")
 
-    evaluate = commands.add_parser("eval", help="show a run's evaluations, each game once")
+    evaluate = commands.add_parser("eval", help="evaluate a run's checkpoint, each game once")
     evaluate.add_argument("run", type=Path, metavar="RUN")
+    evaluate.add_argument("--checkpoint", choices=("base", "sft", "rl"), help="default: rl")
+    evaluate.add_argument("--skills", choices=("given", "withheld"), help="default: both")
     report = commands.add_parser("report", help="rebuild a run's report.html")
     report.add_argument("run", type=Path, metavar="RUN")
     commands.add_parser("doctor", help="check what this machine can do")
@@ -92,7 +94,7 @@ def _dispatch(options: argparse.Namespace, console: Console) -> int:
             config = replace(config, env=replace(config.env, data=Path(data)))
         commands.run(options.run or _default_run(options.config), config, console)
     elif options.command == "eval":
-        commands.evaluate(options.run, console)
+        commands.evaluate(options.run, options.checkpoint, options.skills, console)
     else:
         commands.report(options.run, console)
     return 0

@@ -1,11 +1,12 @@
 """What the commands do, once the command line is understood."""
 
+import time
 from pathlib import Path
 
 from skillrl_app.config import RunConfig
 from skillrl_app.console import Console
 from skillrl_app.context import RunContext, open_context
-from skillrl_app.pipeline import run_pipeline
+from skillrl_app.pipeline import evaluate_checkpoint, run_pipeline
 from skillrl_app.report.data import EvalResult
 from skillrl_app.report.intervals import paired_interval, wilson
 from skillrl_app.reporting import evaluations, write_report
@@ -14,6 +15,7 @@ from skillrl_app.run_directory import RunDirectory
 
 def run(path: Path, config: RunConfig, console: Console) -> None:
     """Start a run, or resume it where it was left."""
+    start = time.monotonic()
     with (
         RunDirectory.create_or_resume(path, config) as directory,
         open_context(directory, console) as context,
@@ -22,14 +24,17 @@ def run(path: Path, config: RunConfig, console: Console) -> None:
         run_pipeline(context)
         write_report(context)
         _closing_table(context)
+        minutes, seconds = divmod(round(time.monotonic() - start), 60)
+        console.say(f"this call took {minutes} min {seconds} s")
 
 
-def evaluate(path: Path, console: Console) -> None:
-    """Print a run's evaluations."""
+def evaluate(path: Path, checkpoint: str | None, skills: str | None, console: Console) -> None:
+    """Play the evaluations asked for that are not in the journal yet, and print them all."""
     with (
         RunDirectory.open_existing(path) as directory,
         open_context(directory, console) as context,
     ):
+        evaluate_checkpoint(context, checkpoint or "rl", skills)
         _closing_table(context)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from skillrl_app.context import RunContext
+from skillrl_app.errors import UsageError
 from skillrl_app.reporting import write_report
 from skillrl_app.stages import model
 from skillrl_app.stages.collect import collect
@@ -27,6 +28,25 @@ def run_pipeline(context: RunContext) -> None:
     _stage(context, "rl", lambda: reinforce(context))
     for arm in arms(context):
         _evaluate(context, "rl", arm)
+
+
+def evaluate_checkpoint(context: RunContext, checkpoint: str, skills: str | None) -> None:
+    """Evaluate one checkpoint in one arm, or in every arm; what is finished is kept.
+
+    Raises:
+        UsageError: the run has no such checkpoint yet, or no skills to give.
+    """
+    if not (context.run.checkpoint(checkpoint) / "skillrl.json").exists():
+        there = [p.parent.name for p in sorted(context.run.checkpoints.glob("*/skillrl.json"))]
+        raise UsageError(
+            f"this run has no checkpoint {checkpoint!r} yet; it has {', '.join(there) or 'none'}"
+        )
+    possible = arms(context)
+    if skills is not None and skills not in possible:
+        raise UsageError(f"the method {context.config.method} has no skills to be {skills}")
+    for arm in possible:
+        if skills in (None, arm):
+            _evaluate(context, checkpoint, arm)
 
 
 def arms(context: RunContext) -> tuple[Arm, ...]:

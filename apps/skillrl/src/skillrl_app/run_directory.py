@@ -99,9 +99,14 @@ class RunDirectory:
         """Return the file that holds the episodes a unit of work played."""
         return self.path / "trajectories" / f"{unit}.jsonl"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Return the folder of models."""
+        return self.path / "checkpoints"
+
     def checkpoint(self, name: str) -> Path:
         """Return the directory of a finished model."""
-        return self.path / "checkpoints" / name
+        return self.checkpoints / name
 
     def close(self) -> None:
         """Release the lock; closing twice is harmless."""
