@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from skillrl_app.config import RunConfig, builtin_configs, dump_config, load_config
 from skillrl_app.errors import UsageError
 
@@ -55,7 +56,7 @@ def test_a_malformed_override_is_quoted(override: str) -> None:
 
 
 def test_a_mistyped_path_starts_nothing_else(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no configuration file .*built in: .*quickstart"):
+    with pytest.raises(UsageError, match=r"no configuration file .*built in: .*quickstart"):
         load_config(tmp_path / "quickstart.yaml")
     with pytest.raises(UsageError, match="is a directory"):
         load_config(tmp_path)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from skillbank import Citation, Proposal, Provenance, RetrievalSettings, SkillBank, SkillDraft
 from skillrl_app.methods import Grpo, SkillRl
 from skillrl_app.skills import BankSkills
@@ -106,9 +107,11 @@ def method(bank: SkillBank, settings: EvolutionSettings, **more: object) -> Skil
         run_id="r",
         settings=settings,
         propose=propose,
-        skills_at=lambda revision: lambda task, seed: (
-            f"revision {revision}",
-            Exposure(skills=(), bank_id=bank.id, bank_revision=revision),
+        skills_at=lambda revision: (
+            lambda task, seed: (
+                f"revision {revision}",
+                Exposure(skills=(), bank_id=bank.id, bank_revision=revision),
+            )
         ),
         first_revision=bank.revision,
         **more,  # type: ignore[arg-type]  # `rounds`

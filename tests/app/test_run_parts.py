@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from skillrl_app.config import RunConfig, load_config
 from skillrl_app.errors import RunError, UsageError
 from skillrl_app.journal import Journal, Unit

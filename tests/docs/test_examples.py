@@ -9,8 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("packages/*/README.md"), *ROOT.glob("apps/*/README.md")]
-    + list(ROOT.glob("docs/**/*.md"))
+    page
+    for pattern in ("*.md", "packages/*/README.md", "apps/*/README.md", "docs/**/*.md")
+    for page in ROOT.glob(pattern)
 )
 _FENCE = re.compile(r"^```python\n(.*?)^```\n(?:\s*which prints `([^`]*)`)?", re.S | re.M)
 EXAMPLES = [

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from skillrl_app.console import Console
+from skillrl_app.console import Console, printable
 from skillrl_app.errors import AppError, UsageError
 
 _EPILOG = """\
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if known is None:
             raise
         code, text = known
-        print(f"skillrl: error: {_printable(text)}", file=sys.stderr)  # noqa: T201
+        print(f"skillrl: error: {printable(text)}", file=sys.stderr)  # noqa: T201
         return code
 
 
@@ -125,11 +125,6 @@ def _explain(err: Exception) -> tuple[int, str] | None:
     if type(err).__module__.startswith("skillrl_train."):
         return 1, str(err)
     return None
-
-
-def _printable(text: str) -> str:
-    """Replace control characters, which untrusted text could steer a terminal with."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _quieten_libraries() -> None:

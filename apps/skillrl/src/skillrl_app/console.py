@@ -30,6 +30,11 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total, note=note)
 
 
+def printable(text: str) -> str:
+    """Replace control characters, with which untrusted text could steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 class Console:
     """Plain lines and progress bars. Text of agents and teachers is never markup here."""
 
@@ -38,7 +43,7 @@ class Console:
 
     def say(self, text: str, *, style: str = "") -> None:
         """Print one line."""
-        self._rich.print(Text(text, style=style))
+        self._rich.print(Text(printable(text), style=style))
 
     @contextmanager
     def bar(self, label: str, total: int | None) -> Iterator[Bar]:
@@ -55,9 +60,9 @@ class Console:
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
         """Print a table; all but the first column are aligned to the right."""
-        table = Table(title=Text(title), title_justify="left", title_style="bold")
+        table = Table(title=Text(printable(title)), title_justify="left", title_style="bold")
         for number, name in enumerate(columns):
-            table.add_column(Text(name), justify="left" if number == 0 else "right")
+            table.add_column(Text(printable(name)), justify="left" if number == 0 else "right")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         self._rich.print(table)

@@ -51,8 +51,8 @@ class TinyModelSettings:
 def build_tokenizer(texts: Iterable[str], *, max_length: int = 1024) -> PreTrainedTokenizerFast:
     """Return a tokenizer whose vocabulary is the words of `texts`.
 
-    Numbered things ("drawer 3") are closed upwards: every kind gets every number that
-    any kind has, so that a larger house than those seen needs no new word.
+    Numbered things ("drawer 3") are closed upwards: every kind gets every number up to two
+    above its highest, so that a somewhat larger house than those seen needs no new word.
 
     Raises:
         NothingToLearn: no word in `texts`.
@@ -63,12 +63,15 @@ def build_tokenizer(texts: Iterable[str], *, max_length: int = 1024) -> PreTrain
         words.update(pattern.findall(text.lower()))
     if not words:
         raise NothingToLearn("cannot build a vocabulary from no text")
-    entities = [found for word in words if (found := _ENTITY.fullmatch(word))]
-    highest = max((int(found.group(2)) for found in entities), default=0)
-    for kind in {found.group(1) for found in entities}:
+    highest: dict[str, int] = {}
+    for word in words:
+        if found := _ENTITY.fullmatch(word):
+            kind, number = found.group(1), int(found.group(2))
+            highest[kind] = max(number, highest.get(kind, 0))
+    for kind, top in highest.items():
         words.add(kind)
-        words.update(f"{kind} {number}" for number in range(1, highest + 1))
-    words.update(str(number) for number in range(highest + 1))
+        words.update(f"{kind} {number}" for number in range(1, top + 3))
+    words.update(str(number) for number in range(max(highest.values(), default=0) + 3))
     special = [PAD, UNK, END, *ROLES]
     vocabulary = {word: i for i, word in enumerate([*special, *sorted(words - set(special))])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNK))
