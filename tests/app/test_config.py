@@ -36,6 +36,12 @@ def test_what_is_dumped_is_what_loads(tmp_path: Path) -> None:
         ("rl: {iteratons: 3}", "unknown key rl.iteratons; there are iterations"),
         ("rl: {iterations: many}", "rl.iterations: .*integer.*got 'many'"),
         ("rl: {iterations: 0}", "iterations must be at least 1, got 0"),
+        ("model: {heads: 0}", "heads must be at least 1, got 0"),
+        ("rl: {learning_rate: .nan}", r"learning_rate must be in \(0, 1\), got nan"),
+        ("rollouts: {group_size: 1}", "group_size must be at least 2, got 1"),
+        ("env: {eval_games: -3}", "eval_games must be at least 1, got -3"),
+        ("env: {eval_split: train/rl}", "eval_split 'train/rl' is trained on"),
+        ("skills: {withhold: 1.5}", r"withhold must be in \[0, 1\], got 1.5"),
         ("method: ppo", "method: .*'skillrl' or 'grpo'.*got 'ppo'"),
         ("env: 3", "env: .*got 3"),
         ("- a", "holds a list; expected keys and values"),
@@ -47,6 +53,15 @@ def test_a_wrong_configuration_says_what_where_and_what_would_be_right(
 ) -> None:
     with pytest.raises(UsageError, match=complaint):
         load_config(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "override", ["teacher.api_key_env=sk-abc-123", "teacher.api_base=https://me:sk-abc-123@host"]
+)
+def test_a_secret_in_the_wrong_place_is_refused_without_being_repeated(override: str) -> None:
+    with pytest.raises(UsageError, match="not shown here") as caught:
+        load_config("quickstart", [override])
+    assert "sk-abc-123" not in str(caught.value)
 
 
 @pytest.mark.parametrize("override", ["rl.iterations", "=3", "rl..x=3", "seed.x=1"])

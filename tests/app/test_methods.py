@@ -114,6 +114,7 @@ def method(bank: SkillBank, settings: EvolutionSettings, **more: object) -> Skil
             )
         ),
         first_revision=bank.revision,
+        iterations=10,
         **more,  # type: ignore[arg-type]  # `rounds`
     )
 
@@ -121,10 +122,9 @@ def method(bank: SkillBank, settings: EvolutionSettings, **more: object) -> Skil
 def test_a_round_is_taken_up_exactly_lag_iterations_later() -> None:
     bank = bank_with_three()
     skillrl = method(bank, EvolutionSettings(every=2, lag=3))
-    assert skillrl.on_iteration_end(1, [EPISODE]) is None
-    result = skillrl.on_iteration_end(2, [EPISODE])
-    assert result is not None
-    assert result.revision == 2
+    # A round before iteration 8 could be used from 11 on: too late for ten iterations.
+    assert [i for i in range(10) if skillrl.is_due(i)] == [2, 4, 6]
+    assert skillrl.on_iteration_end(2, [EPISODE]).revision == 2
     assert [skillrl.revision_at(i) for i in range(2, 8)] == [1, 1, 1, 2, 2, 2]
     chosen = skillrl.on_reset(5)
     assert chosen is not None
@@ -155,7 +155,7 @@ def test_evidence_is_logged_once_per_episode_and_not_for_broken_ones() -> None:
 def test_plain_grpo_has_no_skills_and_no_memory() -> None:
     grpo = Grpo()
     assert grpo.on_reset(3) is None
-    assert grpo.on_iteration_end(4, [EPISODE]) is None
+    assert not any(grpo.is_due(i) for i in range(10))
     grpo.on_episode_end(EPISODE)
 
 
@@ -166,3 +166,11 @@ def test_episodes_are_scored_within_their_groups() -> None:
     ]
     # a: mean 5, sample std sqrt(50).
     assert Grpo().estimator(episodes) == pytest.approx([-0.7071067, 0.7071067, 0, 0], rel=1e-5)
+
+
+def test_a_broken_episode_does_not_lower_the_bar_for_its_group() -> None:
+    won = [
+        replace(EPISODE, replica=i, outcome=Outcome(success=True, reward=10.0)) for i in range(3)
+    ]
+    broken = replace(EPISODE, replica=3, ended=Ended(kind="failed", reason="out of memory"))
+    assert Grpo().estimator([*won, broken]) == [0.0, 0.0, 0.0, 0.0]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from skillrl_app.config import RunConfig, load_config
 from skillrl_app.errors import RunError, UsageError
 from skillrl_app.journal import Journal, Unit
 from skillrl_app.ledger import Ledger
-from skillrl_app.play import play
+from skillrl_app.play import play, read_episodes
 from skillrl_app.run_directory import RunDirectory, write_atomically
 from skillrl_app.seeds import derive_seed
 from skillrl_envs.alfworld import AlfworldEnv, CompactPrompt, SearchExpert, generated_tasks
@@ -90,6 +91,18 @@ def test_processor_time_is_recorded_per_sitting(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_enclosed_processor_time_is_counted_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    start = time.process_time()
+    with ledger.cpu_time("rl", "r/rl"), ledger.cpu_time("rl rollouts", "r/rl/0"):
+        while time.process_time() < start + 0.2:
+            pass
+    inner, outer = (record.quantity for record in ledger.records())
+    ledger.close()
+    assert inner >= 0.19
+    assert outer < 0.1
+
+
 def test_seeds_differ_by_purpose_and_are_stable() -> None:
     assert derive_seed(0, "rl", 1) == derive_seed(0, "rl", 1)
     assert len({derive_seed(s, p, n) for s in (0, 1) for p in ("a", "b") for n in (0, 1)}) == 8
@@ -111,6 +124,15 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) ->
         RunDirectory.create_or_resume(tmp_path / "r", RunConfig(seed=2))
     # And the lock is free again.
     RunDirectory.create_or_resume(tmp_path / "r", RunConfig(seed=1)).close()
+
+
+def test_the_data_may_lie_elsewhere_when_a_run_goes_on(tmp_path: Path) -> None:
+    def config(data: str) -> RunConfig:
+        return load_config("alfworld-tiny", [f"env.data={data}"])
+
+    RunDirectory.create_or_resume(tmp_path / "r", config("/mnt/a")).close()
+    with RunDirectory.create_or_resume(tmp_path / "r", config("/mnt/b")) as run:
+        assert run.config.env.data == Path("/mnt/b")
 
 
 def test_a_run_in_use_names_the_process(tmp_path: Path) -> None:
@@ -212,5 +234,19 @@ def test_a_unit_in_which_everything_breaks_stops_the_run(tmp_path: Path) -> None
     def no_env(task: object) -> AlfworldEnv:
         raise FileNotFoundError("the games are gone")
 
+    path = tmp_path / "u.jsonl"
     with pytest.raises(RunError, match=r"all 2 episodes broke; g0/0: .*the games are gone"):
-        play(tmp_path / "u.jsonl", replace(player(), make_env=no_env), specs(2), lambda e: None)
+        play(path, replace(player(), make_env=no_env), specs(2), lambda e: None)
+    # Once the cause is mended, what broke is played again, and read back once.
+    assert all(e.outcome.success for e in play(path, player(), specs(2), lambda e: None))
+    assert [(e.id, e.outcome.success) for e in read_episodes(path)] == [
+        ("g0/0", True),
+        ("g1/0", True),
+    ]
+
+
+def test_episodes_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "u.jsonl"
+    twelve = [replace(spec, group_id=f"rl/{i}") for i, spec in enumerate(specs(12))]
+    play(path, player(), list(reversed(twelve)), lambda e: None)
+    assert [e.group_id for e in read_episodes(path)] == [f"rl/{i}" for i in range(12)]

@@ -5,6 +5,7 @@ import pytest
 
 from skillrl_envs.agent import Decision, NoisyAgent
 from skillrl_envs.alfworld import AlfworldEnv, CompactPrompt, SearchExpert, generated_tasks
+from skillrl_envs.errors import UnknownTaskError
 from skillrl_envs.exposure import Exposure
 from skillrl_envs.policy import Completion, Request
 from skillrl_envs.prompt import EpisodeView, Turn
@@ -127,12 +128,28 @@ def test_requests_have_seeds_of_their_own() -> None:
 
 
 def test_a_broken_episode_is_recorded_and_the_others_go_on() -> None:
-    good, other = generated_tasks("check", 2)
+    class Stumbling(SearchExpert):
+        def decide(self, view: EpisodeView, /) -> Decision:
+            if "mug" in view.instruction and view.history:
+                raise RuntimeError("tripped over the mug")
+            return super().decide(view)
+
+    tasks = generated_tasks("check", 60)
+    episodes = play(script_responder(Stumbling(), PROMPT), tasks).values()
+    broken = [episode for episode in episodes if "mug" in episode.instruction]
+    assert broken
+    assert {e.ended.reason for e in broken} == {"RuntimeError: tripped over the mug"}
+    assert {(e.ended.kind, e.outcome.success, len(e.steps)) for e in broken} == {
+        ("failed", False, 1)
+    }
+    assert all(e.outcome.success for e in episodes if "mug" not in e.instruction)
+
+
+def test_games_that_cannot_be_played_are_an_error_and_no_lost_game() -> None:
+    good = generated_tasks("check", 1)
     bad = Task(id="bad", env="alfworld", category="c", split="s", payload={"official": "no/such"})
-    episodes = play(script_responder(SearchExpert(), PROMPT), [good, bad, other])
-    assert [episodes[f"g{i}/0"].outcome.success for i in range(3)] == [True, False, True]
-    assert episodes["g1/0"].ended.kind == "failed"
-    assert "ALFWORLD_DATA" in episodes["g1/0"].ended.reason
+    with pytest.raises(UnknownTaskError, match="ALFWORLD_DATA"):
+        play(script_responder(SearchExpert(), PROMPT), [*good, bad])
 
 
 def test_a_policy_that_breaks_fails_its_batch_with_the_reason() -> None:

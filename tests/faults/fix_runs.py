@@ -5,45 +5,47 @@ takes longer than a whole tiny run. Nothing else in them is shared: they are kil
 interrupted and limited like any other.
 """
 
+import json
 import multiprocessing
 import os
 import resource
-import shutil
+import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from signal import SIGKILL
+from typing import Any
 
 import pytest
-
-from skillrl_envs.jsonl import read_jsonl
-from skillrl_envs.trajectory import Trajectory
+from tests.fix_bank import WaitUntilEnded
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        "skillrl_app.commands",
-        "skillrl_app.pipeline",
-        "skillrl_envs.trajectory",
-        "trl.trainer.grpo_trainer",
-        "trl.trainer.sft_trainer",
-    ]
-)
+_PRELOADED = [
+    "skillrl_app.cli",
+    "skillrl_app.commands",
+    "skillrl_app.pipeline",
+    "trl.trainer.grpo_trainer",
+    "trl.trainer.sft_trainer",
+]
 
 TINY = (
     "env.categories=[pick_and_place_simple]",
     "env.eval_games=8",
-    "collect.episodes=60",
-    "sft.steps=40",
-    "sft.save_every=10",
-    "sft.batch_size=16",
-    "sft.warmup_steps=4",
+    "env.max_invalid=null",
+    "collect.episodes=150",
+    "collect.noise=0.05",
+    "sft.steps=150",
+    "sft.save_every=30",
+    "sft.batch_size=32",
+    "sft.learning_rate=0.008",
     "rollouts.groups=3",
     "rollouts.group_size=4",
     "rl.iterations=3",
-    "rl.steps_per_iteration=2",
+    "rl.temperature=0.5",
     "evolution.every=1",
 )
 """A run of seconds that still wins some games and loses others, so that RL has to learn."""
@@ -110,3 +112,137 @@ def _call(
     from skillrl_app.cli import main
 
     sys.exit(main(arguments))
+
+
+class App:
+    """Starts commands, and knows where their runs may be."""
+
+    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
+        self._root, self._environment = root, environment
+
+    def new_run(self) -> Path:
+        """A path for a run that is not there yet."""
+        return self._root / f"run-{uuid.uuid4().hex[:8]}"
+
+    def start(
+        self,
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+        file_size: int | None = None,
+    ) -> Running:
+        folder = self._root / f"out-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
+        return Running(
+            [str(argument) for argument in arguments],
+            folder,
+            {**self._environment, **(environment or {})},
+            file_size,
+        )
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+        file_size: int | None = None,
+    ) -> Ended:
+        return self.start(*arguments, environment=environment, file_size=file_size).wait()
+
+    def script(self, *arguments: str | Path) -> Ended:
+        """Call the installed script, as a user does."""
+        done = subprocess.run(
+            [Path(sys.executable).with_name("skillrl"), *arguments],
+            capture_output=True,
+            text=True,
+            env=dict(self._environment),
+            timeout=300,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def app(bank_root: Path, wait_until_ended: WaitUntilEnded) -> Iterator[App]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Two processes on two cores would mostly wait for each other's threads.
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.delenv("ALFWORLD_DATA", raising=False)
+        for quiet in ("HF_HUB_DISABLE_PROGRESS_BARS", "TRL_EXPERIMENTAL_SILENCE"):
+            patch.setenv(quiet, "1")
+        patch.setenv("TRANSFORMERS_VERBOSITY", "error")
+        _FORKS.set_forkserver_preload(_PRELOADED)
+        forkserver.ensure_running()
+        environment = dict(os.environ)
+    yield App(bank_root, environment)
+    for bank in bank_root.glob("run-*/bank"):
+        if (bank / "skillbank.json").exists():
+            assert wait_until_ended(bank, 60), f"{bank} still runs"
+
+
+@pytest.fixture(scope="session")
+def reference(app: App, bank_root: Path) -> Path:
+    """A complete run that nothing disturbed, made by the installed script."""
+    run = bank_root / "run-reference"
+    if not run.exists():  # this file may be loaded by more than one folder
+        ended = app.script("run", "quickstart", *TINY, "--run", run)
+        assert ended.code == 0, ended.err
+        assert ended.err == ""
+    return run
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a JSONL file."""
+    return [json.loads(line) for line in complete_lines(path)]
+
+
+def complete_lines(path: Path) -> list[bytes]:
+    if not path.exists():
+        return []
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def units(run: Path) -> list[str]:
+    """The names in a run's journal."""
+    return [unit["name"] for unit in lines(run / "journal.jsonl")]
+
+
+def played(run: Path) -> dict[str, list[Any]]:
+    """What happened in every episode of a run, by file, without what names the run."""
+    return {
+        path.name: sorted(
+            [
+                episode["group_id"],
+                episode["replica"],
+                episode["task"]["id"],
+                episode["seed"],
+                episode["bank_revision"],
+                episode["skills"],
+                [(step["observation"], step["reply"], step["action"]) for step in episode["steps"]],
+                episode["outcome"],
+            ]
+            for episode in lines(path)
+        )
+        for path in (run / "trajectories").iterdir()
+    }
+
+
+def results(run: Path) -> dict[str, Any]:
+    """What the journal says each unit came to, without the ids of skills, which are drawn."""
+    found = {unit["name"]: unit["result"] for unit in lines(run / "journal.jsonl")}
+    for result in found.values():
+        for decision in result.get("decisions", []):
+            del decision["skill_id"]
+    return found
+
+
+def metrics(run: Path) -> dict[int, dict[str, Any]]:
+    """The last record of each iteration."""
+    return {record["iteration"]: record for record in lines(run / "metrics.jsonl")}
+
+
+def wait_for(fact: Callable[[], bool], running: Running, *, seconds: float = 120) -> None:
+    """Return as soon as `fact` holds; it must come about while `running` lives."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if not running.is_alive and not fact():
+            raise AssertionError(f"it ended first: {running.wait()}")
+        assert time.monotonic() < deadline
+        time.sleep(0.002)

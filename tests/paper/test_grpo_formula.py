@@ -16,3 +16,8 @@ def test_groups_are_compared_within_themselves_only() -> None:
     got = grpo_advantages([0, 5, 1, 5, 3], ["a", "b", "a", "b", "c"])
     assert got == pytest.approx([-0.7071058, 0, 0.7071058, 0, 0], rel=1e-5)
     assert got[1] == got[3] == got[4] == 0.0
+
+
+def test_equal_rewards_are_equal_whatever_their_mean_rounds_to() -> None:
+    # The mean of three times 0.1 is not 0.1 in binary.
+    assert grpo_advantages([0.1, 0.1, 0.1], ["a"] * 3) == [0.0, 0.0, 0.0]

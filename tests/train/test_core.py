@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from skillbank import ApplyReport, Citation, Proposal, SkillBank, SkillDraft
+from skillbank import Citation, Proposal, SkillBank, SkillDraft
 from skillbank.skill import Provenance
 from skillrl_envs.policy import Completion, Message
 from skillrl_envs.task import Task
@@ -86,6 +86,7 @@ def test_success_is_counted_per_category() -> None:
         episode(success=True),
         episode(),
         episode(category="cool", success=True),
+        episode(category="cool", kind="failed"),
     ]
     assert success_rates(episodes) == {"cool": 1.0, "heat": 0.5}
 
@@ -101,6 +102,38 @@ def test_failures_take_turns_between_weak_categories_and_tasks() -> None:
     chosen = select_failures(episodes, EvolutionSettings(floor=0.9, max_failures=4))
     # heat (0 %) is weaker than cool (67 %); clean is above the floor.
     assert [e.id for e in chosen] == ["g/a/0", "g/c/0", "g/b/0", "g/a/1"]
+
+
+def test_the_limit_on_new_skills_does_not_stop_other_changes() -> None:
+    cited = (Citation(trajectory_id="g/t/0"),)
+    with SkillBank.in_memory() as bank:
+        drafts = [
+            SkillDraft(
+                title=f"skill {n}",
+                principle="p",
+                when_to_apply="w",
+                kind="general",
+                provenance=Provenance(source="manual"),
+            )
+            for n in range(4)
+        ]
+        ids = [skill.id for skill in bank.add(drafts[:2])]
+        proposals = [
+            *(
+                Proposal(action="retire", draft=None, targets=(i,), reason="bad", citations=cited)
+                for i in ids
+            ),
+            *(Proposal(action="add", draft=d, reason="new", citations=cited) for d in drafts[2:]),
+        ]
+        settings = EvolutionSettings(max_new_skills=1)
+        result = evolve_bank(bank, [episode()], settings, lambda f, c, n: proposals, key="k")
+        assert [skill.title for skill in bank.skills()] == ["skill 2"]
+    assert [(d.action, d.skill_id is not None) for d in result.decisions] == [
+        ("retire", True),
+        ("retire", True),
+        ("add", True),
+        ("add", False),
+    ]
 
 
 def test_a_strong_category_is_left_alone() -> None:
@@ -179,10 +212,3 @@ def test_the_core_imports_without_torch_or_a_teacher_client() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_apply_report_is_what_evolution_expects() -> None:
-    # The protocol `Bank` is satisfied by the real bank: types are checked by mypy, the
-    # shape of the report here.
-    report = ApplyReport(revision=1, accepted=(), rejected=((0, "why"),))
-    assert dict(report.rejected) == {0: "why"}

@@ -4,7 +4,9 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from skillrl_envs.alfworld import CompactPrompt
 from skillrl_envs.policy import Message
+from skillrl_envs.prompt import ParsedReply, PromptFormat, WindowPrompt
 from skillrl_train.checkpoint import load_model, load_tokenizer, save_checkpoint
 from skillrl_train.errors import CheckpointError, NothingToLearn, TokenizerError
 from skillrl_train.tiny import TinyModelSettings, build_model, build_tokenizer
@@ -29,6 +31,16 @@ def test_replies_decode_to_what_was_said(tokenizer: PreTrainedTokenizerFast) -> 
     ids = encode_reply(tokenizer, "take mug 2 , now")
     assert ids[-1] == tokenizer.eos_token_id
     assert tokenizer.decode(ids, skip_special_tokens=True) == "take mug 2 , now"
+
+
+@pytest.mark.parametrize("prompt", [CompactPrompt(), WindowPrompt("an agent")])
+def test_a_reply_survives_tokens_and_is_still_read(prompt: PromptFormat) -> None:
+    reply = prompt.compose("i need mug 2 , now", "take mug 2 from shelf 1")
+    words = build_tokenizer([reply])
+    told = words.decode(encode_reply(words, reply), skip_special_tokens=True)
+    assert prompt.parse(told, ("take mug 2 from shelf 1",)) == ParsedReply(
+        "take mug 2 from shelf 1", valid=True
+    )
 
 
 def test_prompts_end_where_the_assistant_begins(tokenizer: PreTrainedTokenizerFast) -> None:

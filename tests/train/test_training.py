@@ -1,7 +1,6 @@
 """SFT and GRPO through the real TRL trainers, on models small enough to watch."""
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
@@ -298,7 +297,6 @@ def test_kl_is_taken_to_the_model_that_training_started_from(
     history = [log["kl"] for log in trainer.state.log_history if "kl" in log]
     assert history[0] == pytest.approx(0.0, abs=1e-3)
     assert history[-1] > history[0]
-    assert json.loads((tmp_path / "start" / "config.json").read_text())
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_stopping_and_running_out_are_told_apart(
 ) -> None:
     end = tokenizer.eos_token_id
     with torch.no_grad():
-        # A direction that only the end token has: it is said at once.
+        # Every token equally likely: some replies end early, most do not.
         model.model.norm.weight.zero_()
         policy = TransformersPolicy(model, tokenizer, version="v")
         done = answers(policy, *(request("go", seed=s) for s in range(200)))
@@ -109,11 +109,6 @@ def test_stopping_and_running_out_are_told_apart(
     assert all(d.completion_ids and d.completion_ids[-1] == end for d in stopped)
     assert all(d.completion_ids and end not in d.completion_ids for d in cut)
     assert all(d.completion_ids and len(d.completion_ids) == 6 for d in cut)
-
-
-def test_unknown_words_are_counted(policy: TransformersPolicy) -> None:
-    answers(policy, request("go"), request("blue mug 1"))
-    assert (policy.counts.unknown, policy.counts.prompt) == (1, 9)
 
 
 def test_training_mode_is_left_as_it_was(

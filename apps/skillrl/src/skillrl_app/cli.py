@@ -21,6 +21,9 @@ examples:
 """
 
 
+_KEPT = "what was finished is kept, the same command resumes"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = _parser()
@@ -118,12 +121,9 @@ def _explain(err: Exception) -> tuple[int, str] | None:
         return 1, str(err)
     if isinstance(err, OSError):
         where = f"{err.filename}: " if err.filename else ""
-        return (
-            1,
-            f"{where}{err.strerror or err}; what was finished is kept, the same command resumes",
-        )
+        return 1, f"{where}{err.strerror or err}; {_KEPT}"
     if type(err).__module__.startswith("skillrl_train."):
-        return 1, str(err)
+        return 1, f"{err}; {_KEPT}"
     return None
 
 

@@ -11,11 +11,13 @@ from skillrl_app.report.data import EvalResult
 from skillrl_app.report.intervals import paired_interval, wilson
 from skillrl_app.reporting import evaluations, write_report
 from skillrl_app.run_directory import RunDirectory
+from skillrl_app.stages.games import check_games
 
 
 def run(path: Path, config: RunConfig, console: Console) -> None:
     """Start a run, or resume it where it was left."""
     start = time.monotonic()
+    check_games(config)
     with (
         RunDirectory.create_or_resume(path, config) as directory,
         open_context(directory, console) as context,

@@ -4,6 +4,7 @@ Every section that a library package understands is that package's own settings 
 that a setting has one name and one documentation.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -22,6 +23,18 @@ from skillrl_train.sft import SftSettings
 from skillrl_train.tiny import TinyModelSettings
 
 
+def _at_least_one(**values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+def _share(**values: float) -> None:
+    for name, value in values.items():
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name} must be in [0, 1], got {value}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvConfig:
     """Where the agent plays."""
@@ -34,12 +47,24 @@ class EnvConfig:
     eval_split: str = "held-out"
     """For official games: "valid_seen", say. Generated splits never share a game."""
     eval_games: int | None = 240
-    """Games per evaluation, each played once; None for every game of the split."""
+    """Games per evaluation, each played once; None for every game of an official split."""
     categories: tuple[str, ...] = CATEGORIES
     """Task types of generated games."""
     max_steps: int = 24
     max_invalid: int | None = 3
     """Invalid replies in a row that end an episode."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value that no run could have."""
+        _at_least_one(eval_games=self.eval_games, max_steps=self.max_steps)
+        _at_least_one(max_invalid=self.max_invalid)
+        if self.eval_split == self.train_split or self.eval_split.startswith(
+            f"{self.train_split}/"
+        ):
+            raise ValueError(
+                f"eval_split {self.eval_split!r} is trained on (train_split is "
+                f"{self.train_split!r}); evaluate on another split"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +75,11 @@ class CollectConfig:
     noise: float = 0.15
     """Share of the demonstrator's actions replaced by random ones, so that its episodes
     also fail, and also show how to recover."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value that no run could have."""
+        _at_least_one(episodes=self.episodes)
+        _share(noise=self.noise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +93,19 @@ class TeacherConfig:
     api_key_env: str | None = None
     """The NAME of the environment variable that holds the key; the key is never stored."""
     mode: Literal["live", "record", "replay", "replay-or-live"] = "replay-or-live"
-    """Every call is recorded in the run directory; a resumed run pays for none twice."""
+    """With replay-or-live, a resumed run pays for no call twice; live records nothing."""
+    recording: Path | None = None
+    """Where calls are recorded and replayed from; default: teacher.jsonl of the run."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what looks like a secret, without repeating it."""
+        if self.api_key_env is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_env):
+            raise ValueError(
+                "api_key_env must be the NAME of an environment variable, such as "
+                "OPENAI_API_KEY, not the key itself (not shown here)"
+            )
+        if self.api_base is not None and "@" in self.api_base:
+            raise ValueError("api_base must not hold a user name or password (not shown here)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +116,10 @@ class PromptConfig:
     """compact: fifty tokens of notes, for tiny models; window: the paper's prompt."""
     max_tokens: int = 8
     """Longest reply."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value that no run could have."""
+        _at_least_one(max_tokens=self.max_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +133,10 @@ class SkillsConfig:
     """Share of training episodes (SFT and RL) that get no skills, so that the agent can
     play without them and their use can be measured. Logged as propensity."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value that no run could have."""
+        _share(withhold=self.withhold)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutConfig:
@@ -95,7 +145,13 @@ class RolloutConfig:
     groups: int = 16
     """Tasks per iteration."""
     group_size: int = 8
-    """Rollouts per task."""
+    """Rollouts per task; one alone has nothing to be compared with."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value that no run could have."""
+        _at_least_one(groups=self.groups)
+        if self.group_size < 2:
+            raise ValueError(f"group_size must be at least 2, got {self.group_size}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +263,9 @@ def _explain(details: Any) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
     where = ".".join(str(part) for part in details["loc"]) or "the configuration"
     if details["type"] == "unexpected_keyword_argument":
         return f"unknown key {where}{_nearest(details['loc'])}"
-    return f"{where}: {details['msg'].removeprefix('Value error, ')}, got {details['input']!r:.80}"
+    if details["type"] == "value_error":  # ours: it names the value, unless that is secret
+        return f"{where}: {details['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {details['msg']}, got {details['input']!r:.80}"
 
 
 def _nearest(location: tuple[str | int, ...]) -> str:

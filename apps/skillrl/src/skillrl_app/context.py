@@ -12,6 +12,7 @@ from skillrl_app.config import RunConfig
 from skillrl_app.console import Console
 from skillrl_app.journal import Journal, Unit
 from skillrl_app.ledger import Ledger
+from skillrl_app.methods import METHODS
 from skillrl_app.run_directory import RunDirectory
 from skillrl_app.skills import BankSkills
 from skillrl_distiller import LitellmTeacher, OfflineTeacher, RecordingTeacher, Teacher
@@ -43,7 +44,7 @@ class RunContext:
     @property
     def uses_skills(self) -> bool:
         """Whether this run has a bank at all."""
-        return self.config.method == "skillrl"
+        return METHODS[self.config.method].uses_skills
 
     @property
     def bank(self) -> SkillBank:
@@ -89,6 +90,19 @@ class RunContext:
             instruction=self.instruction,
         )
 
+    def newest_revision(self) -> int:
+        """Return the bank revision that the journal's last change left, not the bank's own.
+
+        A change that was made but not journaled is made again under its key; until then
+        it must not be seen.
+        """
+        revisions = [
+            int(unit.result["revision"])
+            for unit in self.journal.units()
+            if unit.name == "distill" or unit.name.startswith("evolve/")
+        ]
+        return max(revisions, default=0)
+
     def teacher(self) -> Teacher:
         """Return the configured teacher, every call of it recorded in the run directory."""
         settings = self.config.teacher
@@ -99,7 +113,9 @@ class RunContext:
             inner = LitellmTeacher(
                 settings.model, api_key_env=settings.api_key_env, api_base=settings.api_base
             )
-        return RecordingTeacher(inner, self.run.path / "teacher.jsonl", mode=settings.mode)
+        return RecordingTeacher(
+            inner, settings.recording or self.run.path / "teacher.jsonl", mode=settings.mode
+        )
 
     def close(self) -> None:
         """Close the bank, the journal and the ledger."""

@@ -1,6 +1,6 @@
 """The journal of a run: which units of work are finished, and what they came to.
 
-A unit is written once, after everything it produced is on disk; a resumed run skips it.
+A unit is written once, after everything it produced; a resumed run skips it.
 """
 
 import json

@@ -16,6 +16,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._records = {record.idempotency_key: record for record in read_jsonl(UsageRecord, path)}
         self._writer = JsonlWriter(path)
+        self._inner: list[float] = []
 
     def add(self, record: UsageRecord) -> None:
         """Write a record unless its event is already there. Fits UsageSink."""
@@ -25,17 +26,25 @@ class Ledger:
 
     @contextmanager
     def cpu_time(self, stage: str, cause: str) -> Iterator[None]:
-        """Record the processor time that the enclosed work took in this process."""
+        """Record the processor time of the enclosed work in this process.
+
+        Time inside a further `cpu_time` is that one's. A killed process records nothing.
+        """
         start = time.process_time()
+        self._inner.append(0.0)
         try:
             yield
         finally:
+            whole = time.process_time() - start
+            own = whole - self._inner.pop()  # what is enclosed has records of its own
+            if self._inner:
+                self._inner[-1] += whole
             # Time is spent anew by every sitting, so each is an event of its own.
             self.add(
                 UsageRecord(
                     stage=stage,
                     what="cpu",
-                    quantity=round(time.process_time() - start, 3),
+                    quantity=round(own, 3),
                     unit="seconds",
                     price=None,
                     cause_id=cause,

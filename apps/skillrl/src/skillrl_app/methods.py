@@ -5,7 +5,7 @@ here; a variant of one is configuration.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from skillbank import SkillBank
 from skillrl_envs.exposure import SkillSource
@@ -17,9 +17,11 @@ from skillrl_train.evolution import EvolutionRound, EvolutionSettings, Propose, 
 class Method(Protocol):
     """What happens around the episodes of RL."""
 
-    @property
-    def name(self) -> str:
-        """As in the configuration."""
+    uses_skills: ClassVar[bool]
+    """Whether a run by this method has a bank at all."""
+
+    def is_due(self, iteration: int) -> bool:
+        """Whether `on_iteration_end` has something to do before `iteration` is played."""
         ...
 
     def on_reset(self, iteration: int) -> SkillSource | None:
@@ -30,10 +32,8 @@ class Method(Protocol):
         """Learn from one finished training episode."""
         ...
 
-    def on_iteration_end(
-        self, iteration: int, episodes: Sequence[Trajectory]
-    ) -> EvolutionRound | None:
-        """Act between iterations, on all episodes since the last time it acted."""
+    def on_iteration_end(self, iteration: int, episodes: Sequence[Trajectory]) -> EvolutionRound:
+        """Act where it is due: `iteration` is next, `episodes` are those since the last time."""
         ...
 
     def estimator(self, episodes: Sequence[Trajectory]) -> list[float]:
@@ -44,7 +44,11 @@ class Method(Protocol):
 class Grpo:
     """Plain GRPO: no skills, nothing remembered but the weights."""
 
-    name = "grpo"
+    uses_skills: ClassVar[bool] = False
+
+    def is_due(self, iteration: int) -> bool:
+        """Never act."""
+        return False
 
     def on_reset(self, iteration: int) -> SkillSource | None:
         """Supply no skills."""
@@ -53,24 +57,26 @@ class Grpo:
     def on_episode_end(self, episode: Trajectory) -> None:
         """Remember nothing."""
 
-    def on_iteration_end(
-        self, iteration: int, episodes: Sequence[Trajectory]
-    ) -> EvolutionRound | None:
-        """Change nothing."""
-        return None
+    def on_iteration_end(self, iteration: int, episodes: Sequence[Trajectory]) -> EvolutionRound:
+        """Be called by nobody, since nothing is ever due."""
+        raise RuntimeError("plain GRPO acts at no iteration")
 
     def estimator(self, episodes: Sequence[Trajectory]) -> list[float]:
-        """Compare each episode with the others of its task."""
-        return grpo_advantages(
-            [episode.outcome.reward for episode in episodes],
-            [episode.group_id for episode in episodes],
+        """Compare each episode with the others of its task; broken ones count nowhere."""
+        sound = [i for i, episode in enumerate(episodes) if episode.ended.kind != "failed"]
+        scores = grpo_advantages(
+            [episodes[i].outcome.reward for i in sound], [episodes[i].group_id for i in sound]
         )
+        advantages = [0.0] * len(episodes)
+        for i, score in zip(sound, scores, strict=True):
+            advantages[i] = score
+        return advantages
 
 
 class SkillRl(Grpo):
     """GRPO with skills in the prompt, and a bank that evolves from training failures."""
 
-    name = "skillrl"
+    uses_skills: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -78,6 +84,7 @@ class SkillRl(Grpo):
         *,
         run_id: str,
         settings: EvolutionSettings,
+        iterations: int,
         propose: Propose,
         skills_at: "SkillsAt",
         first_revision: int,
@@ -89,6 +96,7 @@ class SkillRl(Grpo):
             bank: Evidence and evolution go here.
             run_id: Makes episode ids and round keys unique in a shared bank.
             settings: When to evolve.
+            iterations: How many there are; a round that none could use is not held.
             propose: Asks the teacher.
             skills_at: Gives the skill source of a bank revision.
             first_revision: What distillation left.
@@ -96,6 +104,7 @@ class SkillRl(Grpo):
         """
         self._bank, self._run_id, self._settings = bank, run_id, settings
         self._propose, self._skills_at = propose, skills_at
+        self._iterations = iterations
         self._rounds = {-1: first_revision, **(rounds or {})}
 
     def on_reset(self, iteration: int) -> SkillSource | None:
@@ -120,12 +129,14 @@ class SkillRl(Grpo):
             group_id=f"{self._run_id}/{episode.group_id}",
         )
 
-    def on_iteration_end(
-        self, iteration: int, episodes: Sequence[Trajectory]
-    ) -> EvolutionRound | None:
-        """Evolve the bank before the iteration that is due for it."""
-        if not self._settings.is_due(iteration):
-            return None
+    def is_due(self, iteration: int) -> bool:
+        """Act every so many iterations, while a later one can still use the result."""
+        return self._settings.is_due(iteration) and (
+            iteration + self._settings.lag < self._iterations
+        )
+
+    def on_iteration_end(self, iteration: int, episodes: Sequence[Trajectory]) -> EvolutionRound:
+        """Evolve the bank from these episodes' failures."""
         result = evolve_bank(
             self._bank,
             episodes,
@@ -135,6 +146,10 @@ class SkillRl(Grpo):
         )
         self._rounds[iteration] = result.revision
         return result
+
+
+METHODS: dict[str, type[Grpo]] = {"grpo": Grpo, "skillrl": SkillRl}
+"""By their names in the configuration."""
 
 
 class SkillsAt(Protocol):

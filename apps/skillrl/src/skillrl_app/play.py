@@ -33,8 +33,10 @@ def play(
     wanted = {spec.id for spec in specs}
     done = {
         episode.id: episode
-        for episode in read_jsonl(Trajectory, path)
-        if episode.id in wanted and episode.policy_version == player.policy_version
+        for episode in read_episodes(path)
+        if episode.id in wanted
+        and episode.policy_version == player.policy_version
+        and episode.ended.kind != "failed"  # what broke is tried again
     }
     for episode in done.values():
         on_episode(episode)
@@ -52,6 +54,19 @@ def play(
     episodes = [done[spec.id] for spec in specs]
     _check_not_all_broken(episodes)
     return episodes
+
+
+def read_episodes(path: Path) -> list[Trajectory]:
+    """Return a unit's episodes in the order of their ids; of one played twice, the later.
+
+    On disk they stand in the order of ending, which an interruption changes.
+    """
+    latest = {episode.id: episode for episode in read_jsonl(Trajectory, path)}
+    return [latest[name] for name in sorted(latest, key=_by_number)]
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in name.split("/")]
 
 
 def _check_not_all_broken(episodes: Sequence[Trajectory]) -> None:

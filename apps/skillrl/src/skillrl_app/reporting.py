@@ -6,6 +6,7 @@ import yaml
 
 from skillrl_app.config import dump_config
 from skillrl_app.context import RunContext
+from skillrl_app.play import read_episodes
 from skillrl_app.report import cost_rows, render_report
 from skillrl_app.report.data import (
     Arm,
@@ -21,7 +22,6 @@ from skillrl_app.report.data import (
 )
 from skillrl_app.run_directory import write_atomically
 from skillrl_app.stages.metrics import read_metrics
-from skillrl_envs.jsonl import read_jsonl
 from skillrl_envs.trajectory import Trajectory
 
 LABELS = {"base": "before SFT", "sft": "after SFT", "rl": "after RL"}
@@ -105,7 +105,7 @@ def evaluations(context: RunContext) -> list[EvalResult]:
 
 
 def _unit_episodes(context: RunContext, unit: str) -> list[Trajectory]:
-    return list(read_jsonl(Trajectory, context.run.trajectories(unit)))
+    return read_episodes(context.run.trajectories(unit))
 
 
 def _facts(values: object, prefix: str = "") -> list[Fact]:

@@ -18,7 +18,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -60,15 +60,24 @@ class RunDirectory:
             UsageError: `path` is not a run, or a run with another configuration.
             RunError: another process works on it, or it has another format.
         """
-        if not (path / "manifest.json").exists():
-            _create(path, config)
-        run = cls.open_existing(path)
-        if run.config != config:
-            run.close()
-            raise UsageError(
-                f"{path} is a run with another configuration ({_differences(run.config, config)}); "
-                "give another --run directory, or the same settings"
-            )
+        _check_is_ours(path)
+        path.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path)
+        try:
+            if not (path / "manifest.json").exists():
+                _create(path, config)
+            run = cls(path, config, _read_manifest(path), lock)
+            stored = load_config(path / "config.yaml")
+            # Where the games lie may change between sittings; which they are may not.
+            if replace(stored, env=replace(stored.env, data=config.env.data)) != config:
+                raise UsageError(
+                    f"{path} is a run with another configuration "
+                    f"({_differences(stored, config)}); give another --run directory, or the "
+                    "same settings"
+                )
+        except BaseException:
+            lock.close()
+            raise
         return run
 
     @classmethod
@@ -80,20 +89,12 @@ class RunDirectory:
             RunError: another process works on it, or it has another format.
         """
         manifest = _read_manifest(path)
-        lock = (path / "lock").open("a+")
+        lock = _lock(path)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
+            return cls(path, load_config(path / "config.yaml"), manifest, lock)
+        except BaseException:
             lock.close()
-            raise RunError(
-                f"{path} is in use by process {holder}; wait for it, or end it"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        return cls(path, load_config(path / "config.yaml"), manifest, lock)
+            raise
 
     def trajectories(self, unit: str) -> Path:
         """Return the file that holds the episodes a unit of work played."""
@@ -138,16 +139,34 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def _create(path: Path, config: RunConfig) -> None:
+def _lock(path: Path) -> TextIO:
+    lock = (path / "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise RunError(f"{path} is in use by process {holder}; wait for it, or end it") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _check_is_ours(path: Path) -> None:
+    """Refuse a place that holds something else; an unfinished creation is ours."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file; a run needs a directory")
-    # Of a creation that was cut short, only a config and its parts can be there.
-    leftovers = {"config.yaml", ".config.yaml.part", ".manifest.json.part"}
-    if path.exists() and (
-        foreign := sorted(p.name for p in path.iterdir() if p.name not in leftovers)
-    ):
+    if not path.exists() or (path / "manifest.json").exists():
+        return
+    ours = {"config.yaml", ".config.yaml.part", ".manifest.json.part", "lock"}
+    foreign = sorted(found.name for found in path.iterdir() if found.name not in ours)
+    if foreign:
         raise UsageError(f"{path} is not empty and no run (it holds {', '.join(foreign[:3])})")
-    path.mkdir(parents=True, exist_ok=True)
+
+
+def _create(path: Path, config: RunConfig) -> None:
     write_atomically(path / "config.yaml", dump_config(config))
     manifest = {
         "format": FORMAT,

@@ -27,8 +27,9 @@ class JsonlWriter:
 
     def write(self, value: Versioned) -> None:
         """Append one record as one line."""
-        line = to_json(value).encode() + b"\n"
-        start = self._file.tell()
+        # A lone surrogate, which some servers send, has no encoding; it becomes "?".
+        line = to_json(value).encode("utf-8", "replace") + b"\n"
+        start = self._file.seek(0, os.SEEK_END)
         try:
             written = self._file.write(line)
             if written != len(line):

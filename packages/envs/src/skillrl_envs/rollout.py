@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from skillrl_envs.env import Env, Observation, StepResult
+from skillrl_envs.errors import GameFileError, UnknownTaskError
 from skillrl_envs.exposure import Exposure, SkillSource
 from skillrl_envs.policy import Message, Request
 from skillrl_envs.prompt import EpisodeView, PromptFormat, Turn
@@ -120,6 +121,8 @@ class _Episode:
         """Play to the end; whatever breaks ends this episode as failed, with the reason."""
         try:
             ended = await self._play()
+        except (GameFileError, UnknownTaskError):
+            raise  # the user named games that cannot be played: that is no lost game
         except Exception as err:  # noqa: BLE001  # recorded and counted; other episodes go on
             ended = Ended(kind="failed", reason=f"{type(err).__name__}: {err}")
         return self._trajectory(ended)

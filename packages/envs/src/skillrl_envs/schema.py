@@ -69,6 +69,8 @@ def from_json(kind: type[T], text: str | bytes) -> T:
         raise SchemaError(
             f"{kind.__name__} record is not JSON at char {err.pos}: {err.msg}"
         ) from err
+    except UnicodeDecodeError as err:
+        raise SchemaError(f"{kind.__name__} record is not UTF-8 at byte {err.start}") from err
     if not isinstance(record, dict):
         raise SchemaError(f"expected a {kind.__name__} record, got {type(record).__name__}")
     return from_record(kind, record)

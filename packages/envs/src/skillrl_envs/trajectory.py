@@ -26,7 +26,7 @@ class Step:
     """What the environment executed; differs from the reply's action only where a
     scripted agent's action was replaced by noise on purpose."""
     valid: bool
-    """The reply could be parsed and its action was admissible."""
+    """The reply had the form its prompt asks for, and its action was admissible."""
     reward: float
     completion: Completion | None
     """None for scripted agents."""

@@ -30,7 +30,9 @@ def grpo_advantages(
         group: statistics.stdev(rewards) if len(rewards) > 1 else 0.0
         for group, rewards in members.items()
     }
+    # Rounding must not give equal rewards an advantage.
+    equal = {group for group, rewards in members.items() if min(rewards) == max(rewards)}
     return [
-        (reward - centre[group]) / (scale[group] + eps)
+        0.0 if group in equal else (reward - centre[group]) / (scale[group] + eps)
         for reward, group in zip(rewards_B, groups_B, strict=True)
     ]

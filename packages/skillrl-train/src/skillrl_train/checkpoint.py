@@ -5,9 +5,12 @@ differently from what was saved; a policy would then read garbage without any er
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -25,10 +28,28 @@ _PROBE = "task : put a clean mug 1 in shelf 2 . <think> I go , then look . </thi
 def save_checkpoint(path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Write the model to `path`, complete or not at all."""
     part = path.with_name(f"{path.name}.part")
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
+    with full_disk_is_an_error():
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
     (part / _PROBE_FILE).write_text(json.dumps(tokenizer(_PROBE)["input_ids"]))
     part.rename(path)
+
+
+@contextmanager
+def full_disk_is_an_error() -> Iterator[None]:
+    """Give failed writes of the libraries below one type.
+
+    Raises:
+        CheckpointError: the disk is full, or a file may not grow further.
+    """
+    try:
+        yield
+    except SafetensorError as err:
+        raise CheckpointError(f"cannot write a checkpoint: {err}") from err
+    except RuntimeError as err:
+        if "PytorchStreamWriter" not in str(err):
+            raise
+        raise CheckpointError(f"cannot write a checkpoint: {str(err).splitlines()[0]}") from err
 
 
 def load_model(path: str | Path) -> PreTrainedModel:

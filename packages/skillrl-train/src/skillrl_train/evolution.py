@@ -41,7 +41,7 @@ class EvolutionSettings:
     floor: float = 0.9
     """A category at or above this success rate (0..1) is left alone (the paper's: 0.4)."""
     max_new_skills: int = 3
-    """Most proposals per round (the paper's value)."""
+    """Most skills added per round (the paper's value)."""
     max_failures: int = 10
     """Most failed episodes shown to the teacher per round (the paper's value)."""
 
@@ -113,20 +113,33 @@ def evolve_bank(
     contrast = [e for e in episodes if e.outcome.success and e.task.category in categories]
     limit = settings.max_new_skills
     proposals = list(propose(failures, contrast, limit)) if failures else []
-    kept = proposals[:limit]
-    report = bank.apply(kept, key=key) if kept else None
+    kept = _without_surplus(proposals, limit)
+    report = bank.apply([proposals[i] for i in kept], key=key) if kept else None
     return EvolutionRound(
         seen=len(episodes),
         success_by_category=rates,
         asked=tuple(episode.id for episode in failures),
-        decisions=tuple(_decisions(proposals, report)),
+        decisions=tuple(_decisions(proposals, kept, report)),
         revision=report.revision if report else bank.revision,
     )
 
 
-def _decisions(proposals: Sequence[Proposal], report: ApplyReport | None) -> Iterator[Decision]:
-    accepted = dict(report.accepted) if report else {}
-    rejected = dict(report.rejected) if report else {}
+def _without_surplus(proposals: Sequence[Proposal], most_new: int) -> list[int]:
+    """Return the indices of all proposals but the additions above the limit."""
+    kept, new = [], 0
+    for index, proposal in enumerate(proposals):
+        new += proposal.action == "add"
+        if proposal.action != "add" or new <= most_new:
+            kept.append(index)
+    return kept
+
+
+def _decisions(
+    proposals: Sequence[Proposal], kept: Sequence[int], report: ApplyReport | None
+) -> Iterator[Decision]:
+    # The bank numbers what it was given, which is what was kept.
+    accepted = {kept[i]: skill for i, skill in report.accepted} if report else {}
+    rejected = {kept[i]: reason for i, reason in report.rejected} if report else {}
     for index, proposal in enumerate(proposals):
         skill = accepted.get(index)
         yield Decision(
@@ -138,10 +151,11 @@ def _decisions(proposals: Sequence[Proposal], report: ApplyReport | None) -> Ite
 
 
 def success_rates(episodes: Sequence[Trajectory]) -> dict[str, float]:
-    """Return the success rate per category."""
+    """Return the success rate per category; broken episodes say nothing about it."""
     outcomes: dict[str, list[bool]] = defaultdict(list)
     for episode in episodes:
-        outcomes[episode.task.category].append(episode.outcome.success)
+        if episode.ended.kind != "failed":
+            outcomes[episode.task.category].append(episode.outcome.success)
     return {name: sum(found) / len(found) for name, found in sorted(outcomes.items())}
 
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from skillrl_train.checkpoint import full_disk_is_an_error
 from skillrl_train.errors import TrainError
 from skillrl_train.rows import TrainingRow
 from skillrl_train.trainer_state import StepListener, TrainerHooks, resumable_checkpoint
@@ -44,8 +45,13 @@ class GrpoSettings:
         for name in ("iterations", "steps_per_iteration", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.temperature <= 0:
+        if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0 to explore, got {self.temperature}")
+        for name in ("learning_rate", "clip"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must be in (0, 1), got {getattr(self, name)}")
+        if not self.kl >= 0:
+            raise ValueError(f"kl must be at least 0, got {self.kl}")
 
 
 class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
@@ -103,7 +109,8 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no types
 def train_grpo(trainer: AgentGRPOTrainer, folder: Path) -> None:
     """Run every iteration that `folder` does not hold a checkpoint of yet."""
     checkpoint = resumable_checkpoint(folder)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with full_disk_is_an_error():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.state.global_step < trainer.args.max_steps:
         raise TrainError(
             f"TRL stopped after {trainer.state.global_step} of {trainer.args.max_steps} optimiser "
@@ -180,8 +187,9 @@ def _config(settings: GrpoSettings, folder: Path, seed: int, *, on_cpu: bool) ->
         ignore_data_skip=True,
         seed=seed,
         use_cpu=on_cpu,
-        bf16=not on_cpu,
-        gradient_checkpointing=not on_cpu,
+        # In full precision the policy that plays and the loss agree on every log-prob.
+        bf16=False,
+        gradient_checkpointing=False,
         dataloader_pin_memory=not on_cpu,
         report_to="none",
         disable_tqdm=True,

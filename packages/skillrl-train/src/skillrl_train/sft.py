@@ -17,6 +17,7 @@ from skillrl_envs.exposure import SkillSource
 from skillrl_envs.policy import Message
 from skillrl_envs.prompt import EpisodeView, PromptFormat, Turn
 from skillrl_envs.trajectory import Trajectory
+from skillrl_train.checkpoint import full_disk_is_an_error
 from skillrl_train.errors import NothingToLearn
 from skillrl_train.trainer_state import StepListener, TrainerHooks, resumable_checkpoint
 from skillrl_train.transformers_policy import encode_prompt, encode_reply
@@ -45,6 +46,10 @@ class SftSettings:
         for name in ("steps", "batch_size", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0.0 < self.learning_rate < 1.0:
+            raise ValueError(f"learning_rate must be in (0, 1), got {self.learning_rate}")
+        if self.warmup_steps < 0:
+            raise ValueError(f"warmup_steps must be at least 0, got {self.warmup_steps}")
 
 
 def demonstrations(
@@ -105,7 +110,8 @@ def train_sft(
     )
     trainer.remove_callback(PrinterCallback)
     checkpoint = resumable_checkpoint(folder)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with full_disk_is_an_error():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     model.eval()
 
 
@@ -137,8 +143,9 @@ def _config(settings: SftSettings, folder: Path, seed: int, *, on_cpu: bool) -> 
         seed=seed,
         data_seed=seed,
         use_cpu=on_cpu,
-        bf16=not on_cpu,
-        gradient_checkpointing=not on_cpu,
+        # In full precision the policy that plays and the loss agree on every log-prob.
+        bf16=False,
+        gradient_checkpointing=False,
         dataloader_pin_memory=not on_cpu,
         report_to="none",
         disable_tqdm=True,

@@ -1,8 +1,8 @@
 """A language model small enough to learn on a laptop: closed vocabulary, two layers.
 
 It is an ordinary transformers model with an ordinary fast tokenizer; nothing else in the
-package knows that it is small. Words outside its vocabulary become UNK, and the policy
-counts them.
+package knows that it is small. Words outside its vocabulary become UNK,
+which an evaluation counts.
 """
 
 import re
@@ -28,7 +28,7 @@ CHAT_TEMPLATE = (
 # "mug 2" is one token: told apart from "mug 1" by one embedding, copied by one attention
 # step. Measured: with the number as a token of its own, SFT was far weaker.
 _ENTITY = re.compile(r"\b([a-z]+) (\d{1,3})\b")
-_TOKEN = r"<\|[a-z]+\|>|[a-z]+ \d{1,3}\b|[a-z]+(?:'[a-z]+)?|\d+|[^\sa-z0-9]"
+_TOKEN = r"<\|[a-z]+\|>|</?[a-z]+>|[a-z]+ \d{1,3}\b|[a-z]+(?:'[a-z]+)?|\d+|[^\sa-z0-9]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,9 @@ class TinyModelSettings:
     """Longest prompt and reply together, in tokens."""
 
     def __post_init__(self) -> None:
+        for name in ("width", "layers", "heads", "max_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"width must be a multiple of twice the heads ({2 * self.heads}), got {self.width}"

@@ -1,22 +1,12 @@
 """A policy that is a transformers model in this process: batched, cached, seeded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from skillrl_envs.policy import Completion, Message, Request
-
-
-@dataclass(slots=True)
-class TokenCounts:
-    """What a policy has read so far."""
-
-    prompt: int = 0
-    unknown: int = 0
-    """Prompt tokens outside the vocabulary."""
 
 
 class TransformersPolicy:
@@ -37,13 +27,11 @@ class TransformersPolicy:
         """Answer with `model`; `version` names its weights and must change with them."""
         self.model, self.tokenizer = model, tokenizer
         self.version = version
-        self.counts = TokenCounts()
         self._max_batch = max_batch
 
     async def generate(self, requests: Sequence[Request], /) -> list[Completion]:
         """Return one completion per request; long and short prompts go in separate batches."""
         prompts = [encode_prompt(self.tokenizer, request.messages) for request in requests]
-        self._count(prompts)
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         completions: dict[int, Completion] = {}
         was_training = self.model.training
@@ -56,12 +44,6 @@ class TransformersPolicy:
         finally:
             self.model.train(was_training)
         return [completions[i] for i in range(len(requests))]
-
-    def _count(self, prompts: list[list[int]]) -> None:
-        unknown = self.tokenizer.unk_token_id
-        self.counts.prompt += sum(map(len, prompts))
-        if unknown is not None:
-            self.counts.unknown += sum(prompt.count(unknown) for prompt in prompts)
 
     def _sample(self, requests: list[Request], prompts: list[list[int]]) -> list[Completion]:
         ids_B_T, logprobs_B_T = self._decode(requests, prompts)
@@ -90,14 +72,14 @@ class TransformersPolicy:
         """Return sampled ids and their log-probabilities, shape (B, T) each."""
         device = self.model.device
         steps = max(request.max_tokens for request in requests)
-        noise_B_T_V = _gumbel_noise(requests, steps, self.model.config.vocab_size).to(device)
+        noise = _GumbelNoise(requests, self.model.config.vocab_size)
         temperature_B_1 = torch.tensor([[r.temperature or 1.0] for r in requests], device=device)
         inputs, mask_B_T = _left_pad(prompts, self.tokenizer.pad_token_id or 0, device)
         positions = (mask_B_T.cumsum(-1) - 1).clamp(min=0)
         cache = DynamicCache(config=self.model.config)
         done_B = torch.zeros(len(requests), dtype=torch.bool, device=device)
         ids, logprobs = [], []
-        for step in range(steps):
+        for _ in range(steps):
             logits_B_V = (
                 self.model(
                     input_ids=inputs,
@@ -110,7 +92,7 @@ class TransformersPolicy:
                 .float()
             )
             scores_B_V = torch.log_softmax(logits_B_V / temperature_B_1, dim=-1)
-            chosen_B = (scores_B_V + noise_B_T_V[:, step]).argmax(-1)
+            chosen_B = (scores_B_V + noise.draw().to(device)).argmax(-1)
             ids.append(chosen_B)
             logprobs.append(scores_B_V.gather(-1, chosen_B[:, None])[:, 0])
             done_B |= chosen_B == self.tokenizer.eos_token_id
@@ -148,15 +130,25 @@ def _left_pad(prompts: list[list[int]], pad: int, device: torch.device) -> tuple
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
-def _gumbel_noise(requests: list[Request], steps: int, vocabulary: int) -> Tensor:
-    """Return Gumbel(0, 1) noise, shape (B, T, V): argmax(log p + noise) samples from p.
+class _GumbelNoise:
+    """Gumbel(0, 1) noise: argmax(log p + noise) is a sample from p; none for greedy requests.
 
-    Zero for greedy requests (Gumbel-max trick; Maddison et al., arXiv:1411.0030).
+    The Gumbel-max trick (Maddison et al., arXiv:1411.0030). Every request draws from a
+    generator of its own.
     """
-    noise_B_T_V = torch.zeros(len(requests), steps, vocabulary)
-    for row, request in zip(noise_B_T_V, requests, strict=True):
-        if request.temperature > 0:
-            generator = torch.Generator().manual_seed(request.seed)
-            uniform = torch.rand(steps, vocabulary, generator=generator).clamp_min_(1e-20)
-            row.copy_(-torch.log(-torch.log(uniform)))
-    return noise_B_T_V
+
+    def __init__(self, requests: list[Request], vocabulary: int) -> None:
+        self._vocabulary = vocabulary
+        self._generators = [
+            torch.Generator().manual_seed(request.seed) if request.temperature > 0 else None
+            for request in requests
+        ]
+
+    def draw(self) -> Tensor:
+        """Return the noise of the next step, shape (B, V)."""
+        noise_B_V = torch.zeros(len(self._generators), self._vocabulary)
+        for row, generator in zip(noise_B_V, self._generators, strict=True):
+            if generator is not None:
+                uniform = torch.rand(self._vocabulary, generator=generator).clamp_min_(1e-20)
+                row.copy_(-torch.log(-torch.log(uniform)))
+        return noise_B_V

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from skillrl_app.context import RunContext
-from skillrl_app.play import play
+from skillrl_app.play import play, read_episodes
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages.games import collect_games
 from skillrl_envs.agent import NoisyAgent
 from skillrl_envs.alfworld import SearchExpert
-from skillrl_envs.jsonl import read_jsonl
 from skillrl_envs.responder import script_responder
 from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
 from skillrl_envs.trajectory import Trajectory
@@ -51,5 +50,4 @@ def collect(context: RunContext) -> Mapping[str, Any]:
 
 def collected(context: RunContext) -> list[Trajectory]:
     """Return the collected episodes, in the order of their games."""
-    episodes = list(read_jsonl(Trajectory, context.run.trajectories(UNIT)))
-    return sorted(episodes, key=lambda episode: int(episode.group_id.split("/")[1]))
+    return read_episodes(context.run.trajectories(UNIT))

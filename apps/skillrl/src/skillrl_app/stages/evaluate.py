@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from skillrl_app.context import RunContext
-from skillrl_app.errors import RunError
 from skillrl_app.play import play
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages import model as models
@@ -12,6 +11,7 @@ from skillrl_app.stages.games import evaluation_games
 from skillrl_envs.responder import policy_responder
 from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
 from skillrl_envs.task import Task
+from skillrl_envs.trajectory import Trajectory
 
 Arm = Literal["given", "withheld", "none"]
 """given and withheld: with a bank, shown or not; none: the method has no skills."""
@@ -25,7 +25,7 @@ def evaluate(context: RunContext, checkpoint: str, arm: Arm) -> Mapping[str, Any
     """
     games = evaluation_games(context.config)
     policy = models.policy(context, checkpoint)
-    revision = context.bank.revision if context.uses_skills else None
+    revision = models.revision(context, checkpoint)
     player = Player(
         run_id=context.run_id,
         make_env=context.make_env,
@@ -54,15 +54,27 @@ def evaluate(context: RunContext, checkpoint: str, arm: Arm) -> Mapping[str, Any
             lambda episode: bar.advance(),
         )
     context.ledger.add_tokens("eval", f"{context.run_id}/{unit}", episodes)
-    if sorted(e.task.id for e in episodes) != sorted(task.id for task in games):
-        raise RunError(f"{unit}: the games played are not the games to be played")
     return {
         "games": len(episodes),
         "wins": sum(episode.outcome.success for episode in episodes),
         "broken": sum(episode.ended.kind == "failed" for episode in episodes),
-        "unknown_share": policy.counts.unknown / max(1, policy.counts.prompt),
+        "unknown_share": _unknown_share(episodes, policy.tokenizer.unk_token_id),
         "bank_revision": revision,
     }
+
+
+def _unknown_share(episodes: Sequence[Trajectory], unknown: int | None) -> float:
+    """Return the share of prompt tokens that stand for words outside the vocabulary."""
+    prompts = [
+        step.completion.prompt_ids
+        for episode in episodes
+        for step in episode.steps
+        if step.completion is not None and step.completion.prompt_ids is not None
+    ]
+    total = sum(map(len, prompts))
+    if unknown is None or total == 0:
+        return 0.0
+    return sum(prompt.count(unknown) for prompt in prompts) / total
 
 
 def unit_name(checkpoint: str, arm: Arm) -> str:

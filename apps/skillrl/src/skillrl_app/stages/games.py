@@ -1,4 +1,4 @@
-"""Which games each stage plays: fixed lists, never drawn twice, never shared."""
+"""Which games each stage plays: fixed by the seed; evaluation shares none with training."""
 
 import random
 from pathlib import Path
@@ -8,6 +8,13 @@ from skillrl_app.errors import UsageError
 from skillrl_app.seeds import derive_seed
 from skillrl_envs.alfworld import generated_tasks, official_tasks
 from skillrl_envs.task import Task
+
+
+def check_games(config: RunConfig) -> None:
+    """Raise, before anything is written, if a stage would find no games to play."""
+    collect_games(config)
+    training_games(config, 0)
+    evaluation_games(config)
 
 
 def collect_games(config: RunConfig) -> list[Task]:
@@ -35,7 +42,11 @@ def training_games(config: RunConfig, iteration: int) -> list[Task]:
 def evaluation_games(config: RunConfig) -> list[Task]:
     """Return the evaluation games, each exactly once, in a fixed order."""
     if config.env.games == "generated":
-        count = config.env.eval_games or 240
+        if config.env.eval_games is None:
+            raise UsageError(
+                "env.eval_games is null, but generated games have no end; name a number"
+            )
+        count = config.env.eval_games
         return generated_tasks(config.env.eval_split, count, categories=config.env.categories)
     games = _official(config.env, config.env.eval_split)
     return games if config.env.eval_games is None else games[: config.env.eval_games]

@@ -8,6 +8,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from skillrl_app.context import RunContext
+from skillrl_app.errors import RunError
 from skillrl_app.run_directory import write_atomically
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages.collect import collected
@@ -32,7 +33,13 @@ def build_base(context: RunContext) -> Mapping[str, Any]:
 
 def examples(context: RunContext) -> list[Demonstration]:
     """Return the decisions of every successful collected episode, skills in their prompts."""
-    successes = [episode for episode in collected(context) if episode.outcome.success]
+    episodes = collected(context)
+    successes = [episode for episode in episodes if episode.outcome.success]
+    if not successes:
+        raise RunError(
+            f"none of the {len(episodes)} collected episodes was won, so there is nothing to "
+            f"imitate; lower collect.noise ({context.config.collect.noise})"
+        )
     return demonstrations(successes, context.prompt(), _skills(context))
 
 
@@ -47,9 +54,26 @@ def keep(
     about = {
         "run_id": context.run_id,
         "prompt": context.prompt().name,
-        "bank_revision": context.bank.revision if context.uses_skills else None,
+        "bank_revision": context.newest_revision() if context.uses_skills else None,
     }
     write_atomically(path / "skillrl.json", json.dumps(about, indent=2) + "\n")
+
+
+def revision(context: RunContext, name: str) -> int | None:
+    """Return the bank revision that `checkpoints/name` plays with; None without a bank.
+
+    Raises:
+        RunError: it was trained on another prompt than this release builds.
+    """
+    about = json.loads((context.run.checkpoint(name) / "skillrl.json").read_text(encoding="utf-8"))
+    prompt = context.prompt().name
+    if about["prompt"] != prompt:
+        raise RunError(
+            f"checkpoint {name!r} was trained with the prompt {about['prompt']!r}; this release "
+            f"builds {prompt!r}, which it cannot read"
+        )
+    found: int | None = about["bank_revision"]
+    return found
 
 
 def load(context: RunContext, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -67,8 +91,9 @@ def policy(context: RunContext, name: str) -> TransformersPolicy:
 def _skills(context: RunContext) -> SkillSource | None:
     if not context.uses_skills:
         return None
-    revision = context.journal["distill"].result["revision"]
-    return context.skills_at(revision, context.config.skills.withhold)
+    return context.skills_at(
+        context.journal["distill"].result["revision"], context.config.skills.withhold
+    )
 
 
 def _texts(example: Demonstration) -> list[str]:

@@ -14,14 +14,14 @@ from skillbank import Proposal
 from skillrl_app.console import Bar
 from skillrl_app.context import RunContext
 from skillrl_app.methods import Grpo, Method, SkillRl
-from skillrl_app.play import play
+from skillrl_app.play import play, read_episodes
 from skillrl_app.seeds import derive_seed
 from skillrl_app.stages import model as models
 from skillrl_app.stages.distill import evolve_settings, explain
 from skillrl_app.stages.games import training_games
 from skillrl_app.stages.metrics import IterationMetrics, metrics_file
 from skillrl_distiller import evolve
-from skillrl_envs.jsonl import JsonlWriter, read_jsonl
+from skillrl_envs.jsonl import JsonlWriter
 from skillrl_envs.responder import policy_responder
 from skillrl_envs.rollout import EpisodeSpec, Player, RolloutSettings
 from skillrl_envs.trajectory import Trajectory
@@ -71,8 +71,7 @@ class _Loop:
     def collect(self, iteration: int) -> list[TrainingRow]:
         """Evolve the bank if a round is due, play one iteration, return its rows."""
         context = self._context
-        evolution = context.config.evolution
-        if context.uses_skills and evolution.is_due(iteration):
+        if self.method.is_due(iteration):
             context.unit(f"evolve/{iteration:04d}", lambda: self._evolve(iteration))
         with context.ledger.cpu_time("rl rollouts", f"{context.run_id}/{_unit(iteration)}"):
             episodes = self._play(iteration)
@@ -86,10 +85,10 @@ class _Loop:
         episodes = [
             episode
             for past in since
-            for episode in read_jsonl(Trajectory, self._context.run.trajectories(_unit(past)))
+            for episode in read_episodes(self._context.run.trajectories(_unit(past)))
         ]
         result = self.method.on_iteration_end(iteration, episodes)
-        return asdict(result) if result else {}
+        return asdict(result)
 
     def _play(self, iteration: int) -> list[Trajectory]:
         context, config = self._context, self._context.config
@@ -131,7 +130,9 @@ class _Loop:
             wins=sum(episode.outcome.success for episode in episodes),
             invalid_rate=sum(not step.valid for step in steps) / max(1, len(steps)),
             rows=len(rows),
-            bank_revision=episodes[0].bank_revision,
+            bank_revision=max(
+                (e.bank_revision for e in episodes if e.bank_revision is not None), default=None
+            ),
             success_by_category=success_rates(episodes),
         )
         with JsonlWriter(metrics_file(self._context.run)) as writer:
@@ -145,8 +146,15 @@ def _unit(iteration: int) -> str:
 
 
 def _method(context: RunContext) -> Method:
-    if not context.uses_skills:
-        return Grpo()
+    return {"grpo": _grpo, "skillrl": _skillrl}[context.config.method](context)
+
+
+def _grpo(context: RunContext) -> Method:
+    del context  # plain GRPO needs nothing of the run
+    return Grpo()
+
+
+def _skillrl(context: RunContext) -> Method:
     done = {
         int(unit.name.split("/")[1]): int(unit.result["revision"])
         for unit in context.journal.units()
@@ -156,6 +164,7 @@ def _method(context: RunContext) -> Method:
         context.bank,
         run_id=context.run_id,
         settings=context.config.evolution,
+        iterations=context.config.rl.iterations,
         propose=lambda failures, contrast, most: _propose(context, failures, contrast, most),
         skills_at=lambda revision: context.skills_at(revision, context.config.skills.withhold),
         first_revision=context.journal["distill"].result["revision"],
@@ -169,12 +178,11 @@ def _propose(
     contrast: Sequence[Trajectory],
     most: int,
 ) -> Sequence[Proposal]:
-    known = {skill.id: skill for skill in context.bank.skills()}
     shown = {
         episode.id: tuple(
-            known[item.skill_id]
+            context.bank.get(item.skill_id, item.version)
             for item in (episode.exposure.skills if episode.exposure else ())
-            if item.shown and item.skill_id in known
+            if item.shown
         )
         for episode in failures
     }
@@ -183,7 +191,7 @@ def _propose(
             failures,
             context.teacher(),
             shown=shown,
-            existing=list(known.values()),
+            existing=context.bank.skills(revision=context.newest_revision()),
             successes=contrast,
             settings=evolve_settings(context.config, most),
             report_usage=context.ledger.add,

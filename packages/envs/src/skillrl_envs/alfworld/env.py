@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from skillrl_envs.alfworld.engine import Game
@@ -68,6 +69,7 @@ class AlfworldEnv:
         )
 
 
+@lru_cache(maxsize=1024)
 def load_scene(path: Path) -> Scene:
     """Read an official game file. Nothing in it is executed.
 
@@ -97,5 +99,5 @@ def _scene_of(path: Path, problem: str, grammar: str, content: Mapping[str, obje
     )
     try:
         return build_scene(problem, task_sentence(grammar), steps)
-    except (GameFileError, ValueError) as err:
+    except (GameFileError, ValueError, LookupError) as err:
         raise GameFileError(f"{path}: {err}") from err

@@ -6,6 +6,7 @@ that a small agent can search one within a short horizon.
 
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 
 from skillrl_envs.alfworld.furniture import (
     CLEANABLE,
@@ -83,6 +84,7 @@ class _Aim:
     """A receptacle kind; the lamp's kind for look_at_obj_in_light."""
 
 
+@lru_cache(maxsize=1024)
 def generate_scene(split: str, category: str, seed: int) -> Scene:
     """Return the game of that name.
 

@@ -20,7 +20,6 @@ _CLOSES = re.compile(r"You close the ([a-z]+ \d+)\.")
 _TAKEN = re.compile(r"You pick up the ([a-z]+ \d+) from the ([a-z]+ \d+)\.")
 _MOVED = re.compile(r"You move the ([a-z]+ \d+) to the ([a-z]+ \d+)\.")
 _TREATED = re.compile(r"You (clean|heat|cool) the ([a-z]+ \d+) using")
-_LIT = re.compile(r"You turn on the ([a-z]+ \d+)\.")
 _TREATMENTS = {
     "clean": re.compile(r"\bclean\b"),
     "heat": re.compile(r"\b(?:heat|hot)\b"),
@@ -39,7 +38,6 @@ class Errand:
     """A kind of receptacle, or of lamp."""
     treatment: str | None
     """"clean", "heat", "cool", or nothing."""
-    count: int
 
     @property
     def with_lamp(self) -> bool:
@@ -60,7 +58,6 @@ class Notes:
     held: str | None = None
     treated: set[tuple[str, str]] = field(default_factory=set)
     """(treatment, object) pairs."""
-    lit: set[str] = field(default_factory=set)
 
     @property
     def unvisited(self) -> list[str]:
@@ -103,7 +100,6 @@ def read_errand(instruction: str, receptacles: list[str]) -> Errand | None:
         thing=words[-1],
         place=place,
         treatment=None if lamp else treatment,
-        count=2 if re.search(r"\btwo\b", before) else 1,
     )
 
 
@@ -160,5 +156,3 @@ def _read_deed(notes: Notes, text: str) -> None:
         treatment, thing = treated.groups()
         notes.treated -= {("heat", thing), ("cool", thing)} if treatment != "clean" else set()
         notes.treated.add((treatment, thing))
-    elif lit := _LIT.search(text):
-        notes.lit.add(lit.group(1))

@@ -11,7 +11,7 @@ GAME_FILE = "game.tw-pddl"
 
 
 def generated_tasks(
-    split: str, count: int, *, categories: Sequence[str] = CATEGORIES, first_seed: int = 0
+    split: str, count: int, *, categories: Sequence[str] = CATEGORIES
 ) -> list[Task]:
     """Return `count` generated games, spread evenly over `categories`.
 
@@ -26,7 +26,7 @@ def generated_tasks(
     tasks = []
     for index in range(count):
         category = categories[index % len(categories)]
-        seed = first_seed + index // len(categories)
+        seed = index // len(categories)
         tasks.append(
             Task(
                 id=f"generated/{split}/{category}/{seed}",

@@ -1,0 +1,5 @@
+"""Gives these tests the real app."""
+
+from tests.faults.fix_runs import app, reference
+
+__all__ = ["app", "reference"]
