@@ -20,7 +20,6 @@ def test_a_run_finishes_every_unit_exactly_once(reference: Path) -> None:
         "eval/sft/given",
         "eval/sft/withheld",
         "evolve/0001",
-        "evolve/0002",
         "rl",
         "eval/rl/given",
         "eval/rl/withheld",

@@ -58,6 +58,12 @@ class EnvConfig:
         """Raise ValueError for a value that no run could have."""
         _at_least_one(eval_games=self.eval_games, max_steps=self.max_steps)
         _at_least_one(max_invalid=self.max_invalid)
+        unknown = sorted(set(self.categories) - set(CATEGORIES))
+        if unknown or not self.categories:
+            raise ValueError(
+                f"categories must name some of {', '.join(CATEGORIES)}, got "
+                f"{', '.join(unknown) or 'none'}"
+            )
         if self.eval_split == self.train_split or self.eval_split.startswith(
             f"{self.train_split}/"
         ):
@@ -214,7 +220,7 @@ def _read(source: Path | str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as err:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(err).split())}") from err
+        raise UsageError(f"{path} is not YAML: {_one_line(err)}") from err
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -234,6 +240,10 @@ def _builtin(path: Path) -> str:
     return (files("skillrl_app") / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
+def _one_line(err: Exception) -> str:
+    return " ".join(str(err).split())
+
+
 def _apply(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     keys = path.split(".")
@@ -242,7 +252,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as err:
-        raise UsageError(f"override {override!r}: the value is not YAML: {err}") from err
+        raise UsageError(f"override {override!r}: the value is not YAML: {_one_line(err)}") from err
     for key in keys[:-1]:
         inner = values.setdefault(key, {})
         if not isinstance(inner, dict):
