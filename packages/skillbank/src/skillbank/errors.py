@@ -5,6 +5,8 @@ SkillbankError
 ├── InvalidSkill       (ValueError)   a draft that cannot become a skill
 ├── InvalidQuery       (ValueError)   a query or setting that cannot be answered
 ├── InvalidEvidence    (ValueError)   an exposure or outcome that cannot count as evidence
+├── InvalidImport      (ValueError)   a file that cannot be read as skills
+├── EmbeddingError     (ValueError)   texts that cannot become vectors of one space
 ├── UnknownSkill       (LookupError)  no such skill, version, bank or revision
 ├── Conflict           (RuntimeError) two writes that contradict each other
 ├── ServerError        (RuntimeError) the database cannot be started or reached
@@ -30,6 +32,14 @@ class InvalidQuery(SkillbankError, ValueError):
 
 class InvalidEvidence(SkillbankError, ValueError):
     """An exposure or an outcome cannot count as evidence."""
+
+
+class InvalidImport(SkillbankError, ValueError):
+    """A file or folder cannot be imported; the message says where in it and why."""
+
+
+class EmbeddingError(SkillbankError, ValueError):
+    """Texts cannot become vectors: wrong model, dimension or value, no key, missing extra."""
 
 
 class UnknownSkill(SkillbankError, LookupError):
