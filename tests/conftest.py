@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fix_bank"]
+pytest_plugins = ["tests.fix_bank", "tests.fix_server", "tests.skillbank.fix_embedders"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
