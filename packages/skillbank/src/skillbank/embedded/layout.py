@@ -12,12 +12,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from skillbank.embedded.binaries import MAJOR
 from skillbank.errors import BankInUse, ServerError
 
 MARKER = "skillbank.json"
 _FORMAT = 1
-_SOCKET = ".s.PGSQL.5432"
 _MAX_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 
 
@@ -38,6 +36,11 @@ class Layout:
         return self.base / "run"
 
     @property
+    def socket(self) -> Path:
+        """Where the server listens."""
+        return self.sockets / ".s.PGSQL.5432"
+
+    @property
     def secrets(self) -> Path:
         """Role -> password, readable by the bank's owner only."""
         return self.base / "secrets.json"
@@ -51,6 +54,16 @@ class Layout:
     def log(self) -> Path:
         """What the server and its supervisor say."""
         return self.base / "server.log"
+
+    @property
+    def pointer(self) -> Path:
+        """Path of the directory that points here, when last opened; none if it is `base`."""
+        return self.base / "pointer"
+
+    @property
+    def unclaimed(self) -> Path:
+        """The same while the bank is made: no directory points here yet."""
+        return self.base / "pointer.new"
 
     @property
     def clients(self) -> Path:
@@ -67,10 +80,21 @@ class Layout:
         """Locked by the one supervisor."""
         return self.base / "supervisor.lock"
 
+    def read_major(self) -> int:
+        """Return the release of the Postgres that made the data.
 
-def write_marker(directory: Path, cluster: str) -> None:
+        Raises:
+            ServerError: the data are not there, or no Postgres made them.
+        """
+        try:
+            return int((self.data / "PG_VERSION").read_text(encoding="ascii"))
+        except (OSError, ValueError) as err:
+            raise ServerError(f"the bank's database is damaged or gone: {err}") from err
+
+
+def write_marker(directory: Path, cluster: str, major: int) -> None:
     """Write the marker of a bank whose database is in `cluster` ("." for here)."""
-    record = {"format": _FORMAT, "postgres": MAJOR, "cluster": cluster}
+    record = {"format": _FORMAT, "postgres": major, "cluster": cluster}
     (directory / MARKER).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
@@ -78,7 +102,7 @@ def find_layout(directory: Path) -> Layout | None:
     """Return the layout of an existing bank, or None where a new one may be made.
 
     Raises:
-        ServerError: something else is there, or another release's bank.
+        ServerError: something else is there, or a bank that this release cannot open.
         BankInUse: the bank belongs to another user.
     """
     try:
@@ -94,10 +118,11 @@ def find_layout(directory: Path) -> Layout | None:
             f"{directory} is neither empty nor a bank: it has {min(names)!r} and no "
             f"{MARKER}; name a new directory"
         )
-    marker = directory / MARKER
-    layout = Layout((directory / _read_marker(marker)).resolve())
-    _check_ours(marker, marker.stat())
+    marker = _read_marker(directory)
+    layout = Layout((directory / marker.cluster).resolve())
+    _check_ours(directory / MARKER, (directory / MARKER).stat())
     _check_owner(layout)
+    _check_release(layout, marker.major)
     _check_socket_path(layout)
     return layout
 
@@ -107,25 +132,30 @@ def check_new(layout: Layout) -> None:
     _check_socket_path(layout)
 
 
-def _read_marker(path: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    major: int
+    cluster: str
+
+
+def _read_marker(directory: Path) -> _Marker:
+    path = directory / MARKER
     try:
         marker = json.loads(path.read_text(encoding="utf-8"))
-        found = (marker["format"], marker["postgres"])
-        cluster = str(marker["cluster"])
+        found = marker["format"]
+        read = _Marker(int(marker["postgres"]), str(marker["cluster"]))
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise ServerError(f"{path} cannot be read as a bank's marker: {err!r}") from err
-    if found != (_FORMAT, MAJOR):
+    if found != _FORMAT:
         raise ServerError(
-            f"{path} is of a bank of format {found[0]} on Postgres {found[1]}; this release opens "
-            f"format {_FORMAT} on Postgres {MAJOR}"
+            f"{path} is of a bank of format {found}; this release opens format {_FORMAT}"
         )
-    return cluster
+    return read
 
 
 def _check_owner(layout: Layout) -> None:
     try:
         base, sockets = os.lstat(layout.base), os.lstat(layout.sockets)
-        version = (layout.data / "PG_VERSION").read_text(encoding="ascii").strip()
         secrets = os.lstat(layout.secrets)
     except PermissionError as err:
         raise BankInUse(f"the bank's database belongs to another user: {err}") from err
@@ -141,9 +171,13 @@ def _check_owner(layout: Layout) -> None:
         raise ServerError(f"{layout.secrets} must be readable by its owner only (chmod 600)")
     if not stat.S_ISDIR(sockets.st_mode) or sockets.st_mode & 0o077:
         raise ServerError(f"{layout.sockets} must be a directory of mode 0700")
-    if version != str(MAJOR):
+
+
+def _check_release(layout: Layout, major: int) -> None:
+    version = layout.read_major()
+    if version != major:
         raise ServerError(
-            f"{layout.data} was made by Postgres {version}; this release runs Postgres {MAJOR}"
+            f"{layout.data} was made by Postgres {version}, the bank's marker says {major}"
         )
 
 
@@ -155,9 +189,9 @@ def _check_ours(path: Path, info: os.stat_result) -> None:
 
 
 def _check_socket_path(layout: Layout) -> None:
-    length = len(os.fsencode(layout.sockets / _SOCKET))
+    length = len(os.fsencode(layout.socket))
     if length > _MAX_SOCKET_PATH:
         raise ServerError(
-            f"the socket's path {layout.sockets / _SOCKET} has {length} bytes, the system allows "
+            f"the socket's path {layout.socket} has {length} bytes, the system allows "
             f"{_MAX_SOCKET_PATH}; choose a directory with a shorter path"
         )

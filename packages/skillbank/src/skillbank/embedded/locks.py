@@ -17,7 +17,7 @@ class FileLock:
     """
 
     def __init__(self, descriptor: int) -> None:
-        """Own `descriptor`, which is locked already."""
+        """Own `descriptor`."""
         self._descriptor: int | None = descriptor
         _held.add(self)
 
@@ -26,6 +26,9 @@ class FileLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+    # An exception, Ctrl-C for one, may come before anybody has it to close.
+    __del__ = close
 
 
 _held: weakref.WeakSet[FileLock] = weakref.WeakSet()
@@ -46,27 +49,29 @@ def share(path: Path, *, timeout: float) -> FileLock:
         BankInUse: somebody held it exclusively for `timeout` seconds.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    lock = FileLock(descriptor)
     deadline = time.monotonic() + timeout
-    while not _try(descriptor, fcntl.LOCK_SH):
+    while not try_lock(descriptor, fcntl.LOCK_SH):
         if time.monotonic() > deadline:
-            os.close(descriptor)
+            lock.close()
             raise BankInUse(
                 f"{path} has been locked for {timeout:.0f} s by a server that does not end"
             )
         time.sleep(0.01)
-    return FileLock(descriptor)
+    return lock
 
 
 def is_held(path: Path) -> bool:
     """Tell whether any living process holds a lock on `path`."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        return not _try(descriptor, fcntl.LOCK_EX)
+        return not try_lock(descriptor, fcntl.LOCK_EX)
     finally:
         os.close(descriptor)
 
 
-def _try(descriptor: int, kind: int) -> bool:
+def try_lock(descriptor: int, kind: int) -> bool:
+    """Lock an open file (`LOCK_SH` or `LOCK_EX`) unless another holds it; tell whether."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -6,29 +6,26 @@ import socket
 import subprocess
 import sys
 import time
+from enum import Enum
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
 from skillbank.embedded import supervisor
 from skillbank.embedded.account import Account, server_account
-from skillbank.embedded.cluster import (
-    APP_ROLE,
-    DATABASE,
-    OWNER_ROLE,
-    create,
-    program_environment,
-    programs_for,
-)
+from skillbank.embedded.binaries import VARIABLE, find_programs, wanted_major
+from skillbank.embedded.cluster import APP_ROLE, DATABASE, OWNER_ROLE, create
 from skillbank.embedded.layout import Layout, find_layout
+from skillbank.embedded.leftovers import claim
 from skillbank.embedded.locks import FileLock, is_held, share
+from skillbank.embedded.programs import environment
 from skillbank.errors import ServerError
 
 __all__ = ["APP_ROLE", "OWNER_ROLE", "EmbeddedServer"]
 
-_START_SECONDS = 120.0
-"""Long enough for recovery after a crash."""
-_ATTEMPTS = 3
+_SILENT_SECONDS = 120.0
+"""How long a server may say nothing. One that says it is recovering takes what it takes."""
+_ATTEMPTS = 2
 _LOG_LIMIT = 1_000_000
 
 _SETTINGS = {
@@ -47,11 +44,23 @@ _SETTINGS = {
     "max_logical_replication_workers": "0",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
-    "io_method": "sync",
+    # A server without pgvector must not come up only to fail at the first query.
+    "shared_preload_libraries": "vector",
     "log_checkpoints": "off",
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
+if sys.platform == "linux":
+    # Before recovery, everything is synced: with one call, not file by file for seconds.
+    _SETTINGS["recovery_init_sync_method"] = "syncfs"
+_NEWER_SETTINGS = {18: {"io_method": "sync"}}
+"""Release -> what is known from then on."""
+
+
+class _State(Enum):
+    READY = "lets in or refuses whoever asks"
+    BUSY = "starts, recovers or ends"
+    SILENT = "does not answer"
 
 
 class EmbeddedServer:
@@ -80,16 +89,18 @@ class EmbeddedServer:
         if layout is None:
             raise ServerError(f"{directory} vanished while the bank was made")
         account = server_account()
+        _check_release(layout, account)
         try:
-            claim = share(layout.clients, timeout=_START_SECONDS)
+            lock = share(layout.clients, timeout=_SILENT_SECONDS)
         except OSError as err:
             raise ServerError(f"the bank's database cannot be used: {err}") from err
         try:
+            claim(layout, directory)
             _ensure_running(layout, account)
         except BaseException:
-            claim.close()
+            lock.close()
             raise
-        return cls(layout, claim, account)
+        return cls(layout, lock, account)
 
     def conninfo(self, role: str) -> str:
         """Return how `role` connects, password included: never log it."""
@@ -113,14 +124,27 @@ class EmbeddedServer:
             self._claim.close()
 
 
+def _check_release(layout: Layout, account: Account | None) -> None:
+    made, ours = layout.read_major(), wanted_major(account)
+    if made != ours:
+        raise ServerError(
+            f"the bank was made by Postgres {made}, this process uses Postgres {ours}: set "
+            f"{VARIABLE} to the programs of a Postgres {made}, or with those dump the bank and "
+            "import it into a new one"
+        )
+
+
 def _ensure_running(layout: Layout, account: Account | None) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + _SILENT_SECONDS
     attempts = 0
+    pause = 0.01
     while True:
-        answers = _answers(layout)
+        state = _state(layout)
         supervised = is_held(layout.supervisor)
-        if answers and supervised:
+        if state is _State.READY and supervised:
             return
+        if state is _State.BUSY:
+            deadline = time.monotonic() + _SILENT_SECONDS
         if not supervised:
             if attempts == _ATTEMPTS:
                 raise ServerError(f"the server of {layout.base} does not start:\n{_tail(layout)}")
@@ -128,27 +152,34 @@ def _ensure_running(layout: Layout, account: Account | None) -> None:
             _supervise(layout, account)
         if time.monotonic() > deadline:
             raise ServerError(
-                f"the server of {layout.base} did not accept a connection within "
-                f"{_START_SECONDS:.0f} s:\n{_tail(layout)}"
+                f"the server of {layout.base} has not answered for {_SILENT_SECONDS:.0f} s:\n"
+                f"{_tail(layout)}"
             )
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.25)  # each question leaves a line in the log
 
 
-def _answers(layout: Layout) -> bool:
-    """Tell whether the server speaks: asks for a password, neither starting nor ending."""
+def _state(layout: Layout) -> _State:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(5.0)
         try:
-            probe.connect(str(layout.sockets / ".s.PGSQL.5432"))
+            probe.connect(str(layout.socket))
             probe.sendall(_startup_message())
-            return probe.recv(1024)[:1] == b"R"
+            reply = probe.recv(1024)
         except OSError:
-            return False
+            return _State.SILENT
+    if _CANNOT_CONNECT_NOW in reply:
+        return _State.BUSY
+    # Any other error, too many clients for instance, is one for whoever connects.
+    return _State.READY if reply[:1] in (b"R", b"E") else _State.SILENT
+
+
+_CANNOT_CONNECT_NOW = b"C57P03\0"
 
 
 def _startup_message() -> bytes:
-    # Protocol 3.0; the server's first byte tells its state: R asks for authentication,
-    # E is an error such as "the database system is starting up".
+    # Protocol 3.0. The first byte of the answer is R if the server asks for authentication,
+    # E for an error, whose field C is its code.
     fields = f"user\0{APP_ROLE}\0database\0{DATABASE}\0application_name\0probe\0\0".encode()
     return (len(fields) + 8).to_bytes(4, "big") + (3 << 16).to_bytes(4, "big") + fields
 
@@ -160,12 +191,17 @@ def _supervise(layout: Layout, account: Account | None) -> None:
         "unix_socket_directories": str(layout.sockets),
         "hba_file": str(layout.access_rules),
     }
-    settings = [f"--{name}={value}" for name, value in (_SETTINGS | places).items()]
-    programs = programs_for(account)
+    programs = find_programs(account)
+    settings = _SETTINGS | places
+    for major, newer in _NEWER_SETTINGS.items():
+        if programs.major >= major:
+            settings |= newer
+    options = [f"--{name}={value}" for name, value in settings.items()]
     job = supervisor.Job(
-        command=[str(programs / "postgres"), "-D", str(layout.data), *settings],
+        command=[str(programs.postgres), "-D", str(layout.data), *options],
         data=str(layout.data),
-        environment=program_environment(),
+        stale=[str(layout.data / "postmaster.pid"), f"{layout.socket}.lock"],
+        environment=environment(),
         clients=str(layout.clients),
         server=str(layout.server),
         supervisor=str(layout.supervisor),
