@@ -72,6 +72,13 @@ def test_travelling_types_survive_json_and_keep_their_golden_form(name: str) -> 
     assert golden.read_text().strip() == to_json(value)
 
 
+@pytest.mark.parametrize("name", ["distilled", "evolved"])
+def test_a_record_of_the_version_before_is_still_read(name: str) -> None:
+    value = TRAVELLERS[name]
+    text = (Path(__file__).parent / "golden" / f"{name}.v1.json").read_text(encoding="utf-8")
+    assert from_json(type(value), text) == value
+
+
 def test_readme_example_runs_and_prints_what_it_says() -> None:
     text = README.read_text()
     code, expected = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)[:2]

@@ -2,12 +2,13 @@ import pytest
 
 from skillbank import Hit, InvalidQuery, Provenance, RetrievalSettings, Skill, render
 from skillbank.identity import is_id, new_bank_id, skill_id
-from skillbank.retrieval import Eligible, estimate_tokens, select, within_budget
+from skillbank.retrieval import estimate_tokens, select, within_budget
+from skillbank.store import Found
 
 BANK = "6f1f3c0e-0000-4000-8000-000000000000"
 
 
-def eligible(ordinal: int, score: float | None) -> Eligible:
+def found(ordinal: int, score: float | None) -> Found:
     skill = Skill(
         id=skill_id(BANK, ordinal),
         version=1,
@@ -21,16 +22,20 @@ def eligible(ordinal: int, score: float | None) -> Eligible:
         provenance=Provenance(source="manual"),
         created_revision=1,
     )
-    return Eligible(skill=skill, score=score)
+    return Found(skill=skill, score=score)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"mode": "vibes"}, "mode must be 'template' or 'text', got 'vibes'"),
+        ({"mode": "vibes"}, "mode must be one of template, text, embedding, hybrid, got 'vibes'"),
         ({"k_general": -1}, r"k_general must be in \[0, 1000\], got -1"),
         ({"k_task": 1001}, r"k_task must be in \[0, 1000\], got 1001"),
         ({"max_tokens": -5}, "max_tokens must be at least 0, got -5"),
+        ({"pool": 0}, r"pool must be in \[1, 10000\], got 0"),
+        ({"mode": "hybrid", "diversity": 1.5}, r"diversity must be in \[0, 1\], got 1.5"),
+        ({"mode": "text", "diversity": 0.5}, "diversity compares vectors"),
+        ({"mode": "hybrid", "min_score": 0.5}, "min_score is for modes 'text' and 'embedding'"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(setting: dict[str, object], message: str) -> None:
@@ -38,20 +43,14 @@ def test_a_setting_out_of_range_is_refused(setting: dict[str, object], message: 
         RetrievalSettings(**setting)  # type: ignore[arg-type]  # on purpose
 
 
-def test_equal_scores_keep_the_order_of_age() -> None:
-    found = [eligible(n, score) for n, score in [(3, 0.5), (1, 0.5), (2, 0.9), (0, 0.0)]]
-    hits = select(found, RetrievalSettings())
-    assert [hit.skill.title for hit in hits] == ["skill 2", "skill 1", "skill 3", "skill 0"]
-
-
 @pytest.mark.parametrize("kept", range(5))
 def test_a_budget_keeps_as_many_skills_as_fit_exactly(kept: int) -> None:
-    hits = select([eligible(n, None) for n in range(4)], RetrievalSettings())
+    hits, _ = select([[found(n, None) for n in range(4)]], RetrievalSettings())
     assert len(within_budget(hits, len(render(hits[:kept])), len)) == min(kept, 4)
 
 
 def test_a_budget_of_nothing_keeps_no_skill() -> None:
-    hits: list[Hit] = select([eligible(0, None)], RetrievalSettings())
+    hits: list[Hit] = select([[found(0, None)]], RetrievalSettings())[0]
     assert within_budget(hits, 0, len) == []
 
 

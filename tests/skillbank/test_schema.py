@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,14 @@ from skillbank import (
     Citation,
     Evidence,
     Hit,
+    Origin,
     Proposal,
     Provenance,
     SchemaError,
     Skill,
     SkillDraft,
     SkillRef,
+    Snapshot,
     from_json,
     from_record,
     to_json,
@@ -30,6 +33,7 @@ PROVENANCE = Provenance(
     prompt_hash="ab" * 32,
     citations=(CITATION,),
     cost=0.0125,
+    origin=Origin(format="jsonl", id="00000000-0007-8abc-9def-0123456789ab", version=2),
 )
 DRAFT = SkillDraft(
     title="Cool with the fridge",
@@ -53,6 +57,8 @@ SKILL = Skill(
     created_revision=9,
 )
 VALUES: dict[str, Versioned] = {
+    "origin": Origin(format="skillrl", id="gen_001", version=1, fields=(("example", '"x"'),)),
+    "snapshot": Snapshot(name="before training", revision=9, note="the 55 published skills"),
     "citation": CITATION,
     "provenance": PROVENANCE,
     "skill_draft": DRAFT,
@@ -99,6 +105,12 @@ def test_a_value_is_written_as_its_golden_file(name: str) -> None:
 def test_a_golden_file_is_read_as_its_value(name: str) -> None:
     text = (GOLDEN / f"{name}.json").read_text(encoding="utf-8")
     assert from_json(type(VALUES[name]), text) == VALUES[name]
+
+
+def test_a_record_of_the_version_before_is_still_read() -> None:
+    text = (GOLDEN / "skill.v1.json").read_text(encoding="utf-8")
+    skill = from_json(Skill, text)
+    assert skill == replace(SKILL, provenance=replace(PROVENANCE, origin=None))
 
 
 @pytest.mark.parametrize("name", VALUES)

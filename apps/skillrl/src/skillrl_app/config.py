@@ -135,6 +135,9 @@ class SkillsConfig:
     retrieval: RetrievalSettings = field(
         default_factory=lambda: RetrievalSettings(k_general=1, k_task=2, k_mistakes=1)
     )
+    embedder: str | None = None
+    """What compares skills with tasks in retrieval modes "embedding" and "hybrid":
+    "minilm", "sentence-transformers:MODEL", "litellm:MODEL" or "hashing"."""
     withhold: float = 0.5
     """Share of training episodes (SFT and RL) that get no skills, so that the agent can
     play without them and their use can be measured. Logged as propensity."""
@@ -142,6 +145,10 @@ class SkillsConfig:
     def __post_init__(self) -> None:
         """Raise ValueError for a value that no run could have."""
         _share(withhold=self.withhold)
+        if self.embedder is None and self.retrieval.mode in ("embedding", "hybrid"):
+            raise ValueError(
+                f"embedder must be named for retrieval.mode {self.retrieval.mode!r}, such as minilm"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

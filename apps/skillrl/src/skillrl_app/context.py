@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skillbank import SkillBank
+from skillbank.embedders import embedder_from
 from skillrl_app.config import RunConfig
 from skillrl_app.console import Console
 from skillrl_app.journal import Journal, Unit
@@ -50,7 +51,9 @@ class RunContext:
     def bank(self) -> SkillBank:
         """The run's skill bank; its server starts at the first use."""
         if self._bank is None:
-            self._bank = SkillBank.open(self.run.path / "bank")
+            spec = self.config.skills.embedder
+            embedder = None if spec is None else embedder_from(spec)
+            self._bank = SkillBank.open(self.run.path / "bank", embedder=embedder)
         return self._bank
 
     def unit(self, name: str, work: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from typing import Literal
 
@@ -59,13 +60,7 @@ class BankSkills:
             ),
             bank_id=self._bank.id,
             bank_revision=self._revision,
-            retrieval={
-                "mode": self._settings.mode,
-                "k_general": self._settings.k_general,
-                "k_task": self._settings.k_task,
-                "k_mistakes": self._settings.k_mistakes,
-                "max_tokens": self._settings.max_tokens,
-            },
+            retrieval=asdict(self._settings),
         )
         return (render(hits, style=self._style) if shown else ""), exposure
 

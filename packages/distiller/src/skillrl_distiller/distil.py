@@ -64,7 +64,7 @@ class DistilSettings:
 class Distilled:
     """What came out of a distillation."""
 
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
 
     drafts: tuple[SkillDraft, ...]
     """By category (tasks, then mistakes), then the general ones."""

@@ -58,7 +58,7 @@ class EvolveSettings:
 class Evolved:
     """What came out of one look at the failures."""
 
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
 
     proposals: tuple[Proposal, ...]
     """In turn from each category."""

@@ -2,10 +2,13 @@
 
 from skillbank.bank import SkillBank
 from skillbank.changes import Change, SkillRef
+from skillbank.embedding import Embedder, EmbeddingModel
 from skillbank.errors import (
     BankInUse,
     Conflict,
+    EmbeddingError,
     InvalidEvidence,
+    InvalidImport,
     InvalidQuery,
     InvalidSkill,
     SchemaError,
@@ -15,6 +18,7 @@ from skillbank.errors import (
 )
 from skillbank.evidence import Evidence, ExposureLike
 from skillbank.proposals import ApplyReport
+from skillbank.reading import BankReader
 from skillbank.render import render
 from skillbank.retrieval import RetrievalSettings, Retrieved
 from skillbank.schema import from_json, from_record, to_json, to_record
@@ -22,26 +26,35 @@ from skillbank.skill import (
     Citation,
     Hit,
     Kind,
+    Origin,
     Proposal,
     Provenance,
     Skill,
     SkillDraft,
     Status,
 )
+from skillbank.snapshots import Diff, Snapshot
 
 __all__ = [
     "ApplyReport",
     "BankInUse",
+    "BankReader",
     "Change",
     "Citation",
     "Conflict",
+    "Diff",
+    "Embedder",
+    "EmbeddingError",
+    "EmbeddingModel",
     "Evidence",
     "ExposureLike",
     "Hit",
     "InvalidEvidence",
+    "InvalidImport",
     "InvalidQuery",
     "InvalidSkill",
     "Kind",
+    "Origin",
     "Proposal",
     "Provenance",
     "RetrievalSettings",
@@ -53,6 +66,7 @@ __all__ = [
     "SkillDraft",
     "SkillRef",
     "SkillbankError",
+    "Snapshot",
     "Status",
     "UnknownSkill",
     "from_json",

@@ -1,52 +1,69 @@
 """SkillBank, the one class most users need."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import TypeVar
 
-from skillbank.changes import Change, Entry, SkillRef
-from skillbank.characters import on_one_line
-from skillbank.errors import InvalidEvidence, InvalidQuery, UnknownSkill
-from skillbank.evidence import Evidence, ExposureLike, episode_of
-from skillbank.identity import is_id
+from skillbank.changes import Entry
+from skillbank.curation import BankCurator
+from skillbank.embedding import Embedder
+from skillbank.errors import InvalidEvidence, InvalidQuery
+from skillbank.evidence import ExposureLike, episode_of
+from skillbank.gate import Gate
 from skillbank.memory import InMemoryStore
+from skillbank.plan import Plan
 from skillbank.proposals import ApplyReport
-from skillbank.retrieval import (
-    CountTokens,
-    RetrievalSettings,
-    Retrieved,
-    estimate_tokens,
-    select,
-    within_budget,
-)
-from skillbank.skill import Proposal, Skill, SkillDraft, Status
-from skillbank.store import SkillStore
-from skillbank.writing import add_drafts, apply_proposals, check_label
+from skillbank.reembedding import Progress, reembed
+from skillbank.screen import Screen, default_screen
+from skillbank.skill import Proposal, Skill, SkillDraft
+from skillbank.store import SkillStore, Writer
+from skillbank.writing import Subject, add_drafts, apply_proposals, check_label, decide
 
-_MAX_QUERY = 20_000
-_TEMPLATE = RetrievalSettings()
+T = TypeVar("T")
 
 
-class SkillBank:
+class SkillBank(BankCurator):
     """A named, versioned collection of skills.
 
     Every successful write makes one new revision, and any earlier revision can still be
-    read. Use it as a context manager, or call `close`. Threads may share it; a forked
-    process may not and has to open its own.
+    read. Text that the screen stops enters in quarantine, which no search looks at.
+    Use it as a context manager, or call `close`. Threads may share it; a forked process
+    may not and has to open its own.
     """
 
-    def __init__(self, store: SkillStore) -> None:
+    def __init__(
+        self,
+        store: SkillStore,
+        *,
+        screen: Screen | None = default_screen,
+        embedder: Embedder | None = None,
+    ) -> None:
         """Wrap a store; `open` and `in_memory` are the usual ways."""
-        self._store = store
+        super().__init__(store, Gate(screen, embedder))
 
     @classmethod
-    def open(cls, target: str | Path, *, name: str = "default") -> "SkillBank":
+    def open(
+        cls,
+        target: str | Path,
+        *,
+        name: str = "default",
+        embedder: Embedder | None = None,
+        screen: Screen | None = default_screen,
+        tenant: str = "default",
+        schema: str = "skillbank",
+    ) -> "SkillBank":
         """Open the bank `name`, creating it (and a new directory's database) if missing.
 
         Args:
             target: A directory, for a database of its own that ends with its last
                 user; or a "postgresql://" URL of a server that has pgvector.
             name: The bank within that database.
+            embedder: Makes the vectors of new skills and of queries; None for a bank
+                that is searched by words.
+            screen: Looks at every new text; what it stops is quarantined. None to let
+                everything in.
+            tenant: Whose bank it is; tenants cannot see each other's banks.
+            schema: Where a server keeps the tables; a directory has but one.
 
         Raises:
             ServerError: the database cannot be started or reached, or lacks something.
@@ -56,49 +73,32 @@ class SkillBank:
         from skillbank.postgres import open_directory, open_url
 
         check_label("name", name)
+        check_label("tenant", tenant)
         if isinstance(target, str) and target.startswith(("postgresql://", "postgres://")):
-            return cls(open_url(target, name))
-        if isinstance(target, str) and "://" in target:
+            store = open_url(target, name, tenant, schema)
+        elif isinstance(target, str) and "://" in target:
             raise InvalidQuery(
                 f"target must be a directory or a postgresql:// URL, got {target.split('://')[0]}://"
             )
-        return cls(open_directory(Path(target), name))
+        elif schema != "skillbank":
+            raise InvalidQuery(
+                f"schema is for servers; a directory's is 'skillbank', got {schema!r}"
+            )
+        else:
+            store = open_directory(Path(target), name, tenant)
+        return cls(store, screen=screen, embedder=embedder)
 
     @classmethod
-    def in_memory(cls, name: str = "default") -> "SkillBank":
+    def in_memory(
+        cls,
+        name: str = "default",
+        *,
+        embedder: Embedder | None = None,
+        screen: Screen | None = default_screen,
+    ) -> "SkillBank":
         """Return a bank that lives as long as this object: for tests and trials."""
         check_label("name", name)
-        return cls(InMemoryStore(name))
-
-    def __enter__(self) -> "SkillBank":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the database; the last one to do so lets an embedded server end."""
-        self._store.close()
-
-    @property
-    def id(self) -> str:
-        """A UUID, fixed when the bank was created."""
-        return self._store.bank_id
-
-    @property
-    def name(self) -> str:
-        """The name it was opened by."""
-        return self._store.name
-
-    @property
-    def revision(self) -> int:
-        """0 for a new bank, one more for every write that changed something."""
-        return self._store.revision()
+        return cls(InMemoryStore(name), screen=screen, embedder=embedder)
 
     def add(
         self, drafts: Sequence[SkillDraft], *, status: Entry = "active", key: str | None = None
@@ -106,7 +106,8 @@ class SkillBank:
         """Store drafts and return one skill per draft, in order.
 
         A draft whose text the bank already has (in any version and status, case and
-        white space aside) gives that version instead of a second one.
+        white space aside) gives that version instead of a second one. One that the
+        screen stops comes back with status "quarantined" and the reason.
 
         Args:
             drafts: The new texts.
@@ -116,124 +117,90 @@ class SkillBank:
 
         Raises:
             InvalidSkill: a draft breaks a rule; nothing was written.
+            EmbeddingError: the bank's vectors are not of the bank's embedder.
             Conflict: `key` was used for `apply`.
         """
-        outcome = add_drafts(self._store, drafts, status, key)
-        return self._at([ref for _, ref in outcome.accepted], outcome.revision)
+        return add_drafts(self._store, self._gate, drafts, status, key)[1]
 
     def apply(
-        self, proposals: Sequence[Proposal], *, key: str | None = None, status: Entry = "active"
+        self,
+        proposals: Sequence[Proposal],
+        *,
+        key: str | None = None,
+        status: Entry = "active",
+        base_revision: int | None = None,
     ) -> ApplyReport:
         """Carry out proposals in order, each on top of the ones before it, as one write.
 
         A rejected proposal never blocks another. Text that enters as a candidate leaves
-        the active versions it would replace in place.
+        the active versions it would replace in place; so does text that the screen stops.
 
         Args:
             proposals: Changes with the evidence for them.
             key: Makes the call repeatable, as for `add`.
             status: What new text enters as.
+            base_revision: The revision the proposals were made on; one whose target has
+                changed since is rejected. None not to look.
 
         Raises:
+            EmbeddingError: the bank's vectors are not of the bank's embedder.
             Conflict: `key` was used for `add`.
         """
-        outcome = apply_proposals(self._store, proposals, status, key)
-        skills = self._at([ref for _, ref in outcome.accepted], outcome.revision)
+        outcome, skills = apply_proposals(
+            self._store, self._gate, proposals, status, key, base_revision
+        )
+        pairs = list(zip((i for i, _ in outcome.accepted), skills, strict=True))
         return ApplyReport(
             revision=outcome.revision,
-            accepted=tuple(zip((i for i, _ in outcome.accepted), skills, strict=True)),
+            accepted=tuple(pair for pair in pairs if pair[1].status != "quarantined"),
+            quarantined=tuple(pair for pair in pairs if pair[1].status == "quarantined"),
             rejected=outcome.rejected,
         )
 
-    def get(self, skill_id: str, version: int | None = None) -> Skill:
-        """Return a version; without `version` the active one, else the latest.
-
-        Raises:
-            UnknownSkill: no such skill or version.
-        """
-        versions = self.history(skill_id)
-        if version is None:
-            return next((s for s in reversed(versions) if s.status == "active"), versions[-1])
-        for skill in versions:
-            if skill.version == version:
-                return skill
-        raise UnknownSkill(
-            f"skill {skill_id} has versions 1 to {versions[-1].version}, got {version}"
-        )
-
-    def history(self, skill_id: str) -> list[Skill]:
-        """Return every version of a skill with its present status, oldest first.
-
-        Raises:
-            UnknownSkill: no such skill.
-        """
-        versions = self._store.versions([skill_id], self.revision) if is_id(skill_id) else []
-        if not versions:
-            raise UnknownSkill(f"bank {self.name!r} has no skill {skill_id!r:.60}")
-        return versions
-
-    def changes(self, skill_id: str) -> list[Change]:
-        """Return what made, replaced or retired a skill, oldest first, with the reasons.
-
-        Raises:
-            UnknownSkill: no such skill.
-        """
-        self.history(skill_id)
-        return self._store.changes(skill_id)
-
-    def skills(
-        self, *, revision: int | None = None, status: Status | None = "active"
-    ) -> list[Skill]:
-        """Return one version per skill, as of a revision, oldest skill first.
+    def decide(self, subject: Subject, work: Callable[[Plan, Writer], T]) -> tuple[T, int]:
+        """Carry out what no other method does, an import for instance, as one write.
 
         Args:
-            revision: None for the present one.
-            status: Only versions that had this status then; None for any. A version
-                that an active one has superseded is never listed.
+            subject: The new texts, and the skills that the decision is about.
+            work: Decides on the plan, under the bank's write lock; a `Rejection` or any
+                other exception undoes everything.
+
+        Returns:
+            What `work` returned, and the bank's revision afterwards.
 
         Raises:
-            UnknownSkill: no such revision.
+            UnknownSkill, Conflict: what a `Rejection` says.
+            EmbeddingError: the bank's vectors are not of the bank's embedder.
         """
-        return self._store.skills(self._pinned(revision), status)
+        return decide(self._store, self._gate, subject, work)
 
-    def retrieve(
-        self,
-        query: str,
-        *,
-        category: str | None,
-        settings: RetrievalSettings = _TEMPLATE,
-        revision: int | None = None,
-        count_tokens: CountTokens = estimate_tokens,
-    ) -> Retrieved:
-        """Return the skills for a task, in prompt order.
+    def reembed(self, *, progress: Progress | None = None, batch_size: int = 64) -> int:
+        """Give every skill a vector of the bank's embedder, then search by those.
 
-        Eligible are the active general skills, the task skills of `category`, and the
-        mistakes of `category` or of none. The order is general, task, mistake; within a
-        kind in "template" mode oldest first, in "text" mode best match first and equal
-        matches oldest first, so that skills without any match come last. `max_tokens`
-        drops whole skills from the end of that order.
+        Others may read and write meanwhile: they go on with the vectors there are, until
+        one last revision changes over. A run that was cut short continues.
 
         Args:
-            query: What the agent has to do; unused in "template" mode.
-            category: The task's category; None when it has none.
-            settings: Mode and caps.
-            revision: Read the bank as of this revision; None for the present one.
-            count_tokens: Counts for `max_tokens`; the default guesses from the length.
+            progress: Called with (versions done, versions in all) after every batch.
+            batch_size: Texts per call of the embedder.
+
+        Returns:
+            How many versions were embedded.
 
         Raises:
-            InvalidQuery: the query or category is too long or not text.
-            UnknownSkill: no such revision.
+            EmbeddingError: the bank was opened without an embedder, or it fails.
         """
-        if len(query) > _MAX_QUERY:
-            raise InvalidQuery(f"query has {len(query)} characters, at most {_MAX_QUERY} can be")
-        if category is not None:
-            check_label("category", category)
-        pinned = self._pinned(revision)
-        words = on_one_line(query) if settings.mode == "text" else None
-        hits = select(self._store.eligible(category, pinned, words), settings)
-        if settings.max_tokens is not None:
-            hits = within_budget(hits, settings.max_tokens, count_tokens)
-        return Retrieved(hits=tuple(hits), revision=pinned)
+        return reembed(self._store, self._gate, progress, batch_size)
+
+    def optimize(self) -> None:
+        """Index the vectors of a bank of more than 10,000 skills; worth it after growth.
+
+        Answers are the same without, but slower. Others may read and write meanwhile.
+
+        Raises:
+            ServerError: this role may not make an index; the tables' owner has to.
+        """
+        self._store.optimize()
 
     def record(
         self,
@@ -267,25 +234,3 @@ class SkillBank:
                 group_id=group_id,
             )
         )
-
-    def evidence(self, skill_id: str) -> list[Evidence]:
-        """Return a skill's part in every recorded episode, in the order of recording.
-
-        Raises:
-            UnknownSkill: no such skill.
-        """
-        self.history(skill_id)
-        return self._store.evidence(skill_id)
-
-    def _pinned(self, revision: int | None) -> int:
-        newest = self.revision
-        if revision is None:
-            return newest
-        if not 0 <= revision <= newest:
-            raise UnknownSkill(f"bank {self.name!r} has revisions 0 to {newest}, got {revision}")
-        return revision
-
-    def _at(self, refs: Sequence[SkillRef], revision: int) -> list[Skill]:
-        found = self._store.versions({ref.skill_id for ref in refs}, revision)
-        by_ref = {(skill.id, skill.version): skill for skill in found}
-        return [by_ref[ref.skill_id, ref.version] for ref in refs]

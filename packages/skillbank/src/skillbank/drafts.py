@@ -9,7 +9,7 @@ from typing import Protocol, get_args
 
 from skillbank.characters import first_hidden
 from skillbank.errors import InvalidSkill
-from skillbank.skill import Citation, Kind, Provenance, SkillDraft
+from skillbank.skill import Citation, Kind, Origin, Provenance, SkillDraft
 
 MAX_LENGTH = {
     "title": 200,
@@ -22,6 +22,9 @@ MAX_LENGTH = {
     "prompt_hash": 200,
 }
 """Most characters per field; a prompt has to hold many skills."""
+
+_MAX_ORIGIN = 100_000
+"""Characters of an origin's fields: every read of a skill has them."""
 
 _SOURCES = ("distilled", "evolved", "imported", "manual")
 
@@ -124,3 +127,20 @@ def _check_provenance(provenance: Provenance) -> None:
         raise InvalidSkill(f"provenance.cost must be US dollars of at least 0, got {cost!r}")
     for citation in provenance.citations:
         check_citation(citation)
+    if provenance.origin is not None:
+        _check_origin(provenance.origin)
+
+
+def _check_origin(origin: Origin) -> None:
+    for field in ("format", "id"):
+        if not 1 <= len(value := getattr(origin, field)) <= 200 or first_hidden(value) is not None:
+            raise InvalidSkill(
+                f"provenance.origin.{field} must be 1 to 200 visible characters, got {value!r:.60}"
+            )
+    texts = [text for pair in origin.fields for text in pair]
+    if any(first_hidden(text) is not None for text in texts):
+        raise InvalidSkill("provenance.origin.fields has an unprintable character")
+    if (length := sum(map(len, texts))) > _MAX_ORIGIN:
+        raise InvalidSkill(
+            f"provenance.origin.fields has {length} characters, at most {_MAX_ORIGIN} are allowed"
+        )

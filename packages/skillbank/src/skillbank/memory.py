@@ -4,53 +4,26 @@ Its "text" mode agrees with Postgres on which skills match plain English words, 
 endings a stemmer knows; its order among matches is its own.
 """
 
-import re
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from skillbank.changes import Change, Changes
-from skillbank.errors import ServerError, UnknownSkill
+from skillbank.changes import Change, SkillRef
+from skillbank.errors import EmbeddingError, ServerError, UnknownSkill
 from skillbank.evidence import Episode, Evidence
+from skillbank.gate import checked_vector, no_space
 from skillbank.identity import new_bank_id
-from skillbank.retrieval import Eligible
+from skillbank.memory_writer import Books, MemoryWriter
 from skillbank.skill import Skill, Status
-from skillbank.store import Outcome
+from skillbank.snapshots import Snapshot
+from skillbank.store import Found, Result, Search, Space
+from skillbank.words import shared_words, words_of
 
-_STOP_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an and any are as at be but by for from has have how if in into is it its no not of on "
-        "or so some such that the their them then there these they this to was what when where "
-        "which while who will with you your",
-    )
-)
-
-
-@dataclass(slots=True)
-class _Stored:
-    """One version: its text, and the statuses it has had with their first revision."""
-
-    skill: Skill
-    statuses: list[tuple[int, Status, str | None]]
-
-    def as_of(self, revision: int) -> Skill:
-        _, status, reason = [s for s in self.statuses if s[0] <= revision][-1]
-        return replace(self.skill, status=status, status_reason=reason)
-
-
-@dataclass(slots=True)
-class _Books:
-    """Everything a bank holds."""
-
-    revision: int = 0
-    skill_count: int = 0
-    versions: dict[tuple[str, int], _Stored] = field(default_factory=dict)
-    digests: dict[str, tuple[str, int]] = field(default_factory=dict)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    log: list[Change] = field(default_factory=list)
-    episodes: dict[str, Episode] = field(default_factory=dict)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class InMemoryStore:
@@ -61,7 +34,7 @@ class InMemoryStore:
         self._bank_id = new_bank_id()
         self._name = name
         self._lock = threading.RLock()
-        self._books: _Books | None = _Books()
+        self._books: Books | None = Books()
 
     @property
     def bank_id(self) -> str:
@@ -78,17 +51,18 @@ class InMemoryStore:
         return self._open().revision
 
     @contextmanager
-    def writing(self) -> Iterator["_MemoryWriter"]:
+    def writing(self) -> Iterator[MemoryWriter]:
         """Hold the write lock; nothing is kept when the block raises."""
         with self._lock:
-            writer = _MemoryWriter(self._open())
+            # Work on a copy: what is in it is never changed, only replaced.
+            writer = MemoryWriter(self._open().copy())
             yield writer
-            writer.commit()
+            self._books = writer.books
 
     def skills(self, revision: int, status: Status | None) -> list[Skill]:
         """Return one version per skill as of `revision`, oldest skill first."""
         chosen: dict[str, Skill] = {}
-        for skill in self._as_of(revision):
+        for skill in self._open().as_of(revision):
             if skill.status == "active":
                 chosen.pop(skill.id, None)
             if status is None or skill.status == status:
@@ -97,27 +71,39 @@ class InMemoryStore:
 
     def versions(self, skill_ids: Collection[str], revision: int) -> list[Skill]:
         """Return every version of these skills with its status as of `revision`."""
-        found = [skill for skill in self._as_of(revision) if skill.id in skill_ids]
+        found = [skill for skill in self._open().as_of(revision) if skill.id in skill_ids]
         return sorted(found, key=lambda skill: (skill.id, skill.version))
 
-    def eligible(self, category: str | None, revision: int, query: str | None) -> list[Eligible]:
-        """Return what may enter a prompt, scored by shared words unless `query` is None."""
-        terms = None if query is None else _terms(query)
-        return [
-            Eligible(skill=skill, score=None if terms is None else _score(skill, terms))
-            for skill in self.skills(revision, "active")
-            if skill.kind == "general"
-            or (category is not None and skill.category == category)
-            or (skill.kind == "mistake" and skill.category is None)
-        ]
+    def search(self, searches: Sequence[Search]) -> list[Result]:
+        """Answer several searches on one state of the bank."""
+        books = self._open()
+        return [_answer(books, search) for search in searches]
 
     def changes(self, skill_id: str) -> list[Change]:
         """Return the accepted changes a skill took part in, oldest first."""
-        return [
-            change
-            for change in self._open().log
-            if skill_id in {change.skill_id, *(parent.skill_id for parent in change.parents)}
-        ]
+        return self._open().changes_of(skill_id)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots, oldest first."""
+        return list(self._open().snapshots.values())
+
+    def document(self, name: str) -> str | None:
+        """Return the JSON text kept under a name."""
+        return self._open().documents.get(name)
+
+    def space(self, revision: int | None) -> Space | None:
+        """Return the vector space in use at a revision; None for the present one."""
+        books = self._open()
+        return books.space_at(books.revision if revision is None else revision)
+
+    def vectors(self, refs: Collection[SkillRef]) -> dict[SkillRef, "NDArray[np.float32]"]:
+        """Return the vectors of versions in the present space, where they have one."""
+        books = self._open()
+        space = books.space_at(books.revision)
+        if space is None:
+            return {}
+        known = books.vectors[space.model]
+        return {ref: known[ref] for ref in refs if ref in known}
 
     def record(self, episode: Episode) -> None:
         """Append to the evidence log, unless the episode is in it already."""
@@ -134,102 +120,96 @@ class InMemoryStore:
 
     def evidence(self, skill_id: str) -> list[Evidence]:
         """Return a skill's part in the recorded episodes, in the order of recording."""
+        return [entry for entry in self.all_evidence() if entry.skill_id == skill_id]
+
+    def all_evidence(self) -> list[Evidence]:
+        """Return every skill's part in the recorded episodes, in the order of recording."""
         with self._lock:
             episodes = list(self._open().episodes.values())
-        return [entry for ep in episodes for entry in ep.skills if entry.skill_id == skill_id]
+        return [
+            entry for ep in episodes for entry in sorted(ep.skills, key=lambda part: part.skill_id)
+        ]
+
+    def optimize(self) -> None:
+        """Do nothing: every search looks at everything."""
 
     def close(self) -> None:
         """Forget everything."""
         self._books = None
 
-    def _open(self) -> _Books:
+    def _open(self) -> Books:
         if self._books is None:
             raise ServerError(f"bank {self.name!r} is closed; open it again")
         return self._books
 
-    def _as_of(self, revision: int) -> list[Skill]:
-        with self._lock:
-            stored = list(self._open().versions.values())
-        return [s.as_of(revision) for s in stored if s.skill.created_revision <= revision]
 
-
-class _MemoryWriter:
-    """Collects one write and carries it out at the end, so that an error leaves no trace."""
-
-    def __init__(self, books: _Books) -> None:
-        self._books = books
-        self._changes: Changes | None = None
-        self._outcomes: dict[str, Outcome] = {}
-
-    @property
-    def revision(self) -> int:
-        """The bank's revision before this write."""
-        return self._books.revision
-
-    @property
-    def skill_count(self) -> int:
-        """Skills in the bank, retired ones included."""
-        return self._books.skill_count
-
-    def outcome(self, key: str) -> Outcome | None:
-        """Return what was remembered under `key`."""
-        return self._books.outcomes.get(key)
-
-    def versions(self, skill_ids: Collection[str]) -> list[Skill]:
-        """Return every version of these skills."""
-        return [
-            stored.as_of(self.revision)
-            for (id_, _), stored in self._books.versions.items()
-            if id_ in skill_ids
+def _answer(books: Books, search: Search) -> Result:
+    revision = books.revision if search.revision is None else search.revision
+    if not 0 <= revision <= books.revision:
+        raise UnknownSkill(f"this bank has revisions 0 to {books.revision}, got {revision}")
+    skills = [
+        skill
+        for skill in sorted(books.as_of(revision), key=lambda skill: skill.id)
+        if skill.status == "active"
+        and skill.kind in search.kinds
+        and (search.categories is None or skill.category in search.categories)
+    ]
+    found = _ranked(books, search, skills, revision)
+    if search.per_kind:
+        found = [
+            item
+            for kind in search.kinds
+            for item in [item for item in found if item.skill.kind == kind][: search.limit]
         ]
-
-    def holders(self, digests: Collection[str]) -> dict[str, Skill]:
-        """Return, for each digest some version has, that version."""
-        return {
-            digest: self._books.versions[self._books.digests[digest]].as_of(self.revision)
-            for digest in digests
-            if digest in self._books.digests
-        }
-
-    def save(self, changes: Changes) -> None:
-        """Note the changes."""
-        self._changes = changes
-
-    def remember(self, key: str, outcome: Outcome) -> None:
-        """Note the outcome."""
-        self._outcomes[key] = outcome
-
-    def commit(self) -> None:
-        """Carry out what was noted."""
-        books, changes = self._books, self._changes
-        books.outcomes.update(self._outcomes)
-        if changes is None:
-            return
-        for new in changes.versions:
-            skill, key = new.skill, (new.skill.id, new.skill.version)
-            books.versions[key] = _Stored(
-                skill, [(changes.revision, skill.status, skill.status_reason)]
-            )
-            books.digests[new.digest] = key
-        for skill in changes.statuses:
-            books.versions[skill.id, skill.version].statuses.append(
-                (changes.revision, skill.status, skill.status_reason)
-            )
-        books.log.extend(changes.log)
-        books.skill_count = changes.skill_count
-        books.revision = changes.revision
+    else:
+        found = found[: search.limit]
+    if search.with_vectors:
+        found = _with_vectors(books, found, revision)
+    return Result(revision=revision, found=found)
 
 
-def _terms(text: str) -> frozenset[str]:
-    words = re.findall(r"[^\W_]+", text.casefold())
-    return frozenset(_stem(word) for word in words if word not in _STOP_WORDS)
+def _ranked(books: Books, search: Search, skills: Sequence[Skill], revision: int) -> list[Found]:
+    if search.vector is not None:
+        return _by_vector(books, search, skills, revision)
+    if search.text is None:
+        return [Found(skill=skill, score=None) for skill in skills]
+    terms = words_of(search.text)
+    scored = [Found(skill=skill, score=shared_words(skill, terms)) for skill in skills]
+    if search.matches_only:
+        scored = [item for item in scored if item.score]
+    return sorted(scored, key=_nearness)
 
 
-def _stem(word: str) -> str:
-    stem = re.sub(r"(?<=\w{3})(?:ing|ed|es|s)$", "", word)
-    return re.sub(r"(?<=\w{2})(?:e|(?<=(.))\1)$", "", stem)
+def _by_vector(books: Books, search: Search, skills: Sequence[Skill], revision: int) -> list[Found]:
+    import numpy as np
+
+    space = books.space_at(revision)
+    if space is None:
+        raise EmbeddingError(no_space(revision))
+    vector = checked_vector(search.vector, space, search.space)
+    known = books.vectors[space.model]
+    refs = [SkillRef(skill_id=skill.id, version=skill.version) for skill in skills]
+    pairs = [(skill, known[ref]) for skill, ref in zip(skills, refs, strict=True) if ref in known]
+    if not pairs:
+        return []
+    scores = np.stack([known for _, known in pairs]) @ vector
+    found = [
+        Found(skill=skill, score=float(score))
+        for (skill, _), score in zip(pairs, scores, strict=True)
+    ]
+    return sorted(found, key=_nearness)
 
 
-def _score(skill: Skill, terms: frozenset[str]) -> float:
-    words = _terms(f"{skill.title} {skill.principle} {skill.when_to_apply}")
-    return float(len(terms & words))
+def _with_vectors(books: Books, found: Sequence[Found], revision: int) -> list[Found]:
+    if (space := books.space_at(revision)) is None:
+        raise EmbeddingError(no_space(revision))
+    known = books.vectors[space.model]
+    return [
+        replace(item, vector=known[SkillRef(skill_id=item.skill.id, version=item.skill.version)])
+        for item in found
+    ]
+
+
+def _nearness(item: Found) -> float:
+    # A stable sort: equal scores keep the order of age.
+    return -(item.score or 0.0)

@@ -8,55 +8,89 @@ from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 
 from skillbank.errors import ServerError
-from skillbank.sql import Migration, migrations
+from skillbank.sql import SCHEMA, Migration, in_schema, migrations
 
 _LOCK = 7_306_022_614  # any number that nobody else uses
 _MIN_PGVECTOR = (0, 8)
+_CREATE_SCHEMA = b"create schema skillbank"
+_CREATE_MIGRATION = (
+    b"create table if not exists skillbank.migration (name text primary key, "
+    b"checksum text not null, applied_at timestamptz not null default now())"
+)
+_APPLIED = b"select name, checksum from skillbank.migration"
+_INSERT_MIGRATION = b"insert into skillbank.migration (name, checksum) values (%s, %s)"
 
 
-def is_current(connection: Connection[TupleRow]) -> bool:
+def is_current(connection: Connection[TupleRow], schema: str = SCHEMA) -> bool:
     """Tell whether every migration has been applied, as seen by this role.
 
     Raises:
         ServerError: as `migrate` does.
     """
     try:
-        found = connection.execute("select to_regclass('skillbank.migration') is not null")
-        return found.fetchone() == (True,) and not _missing(connection)
+        found = connection.execute("select to_regclass(%s) is not null", (f"{schema}.migration",))
+        return found.fetchone() == (True,) and not pending(connection, schema)
     except errors.InsufficientPrivilege:
         return False  # the tables are being made
 
 
-def migrate(connection: Connection[TupleRow]) -> None:
-    """Apply the migrations that are missing. `connection` must be in autocommit mode.
+def migrate(connection: Connection[TupleRow], schema: str = SCHEMA) -> list[str]:
+    """Apply the migrations that are missing, and return their names.
+
+    Args:
+        connection: In autocommit mode, of the role that owns the tables or will.
+        schema: The schema of the tables, made if it is missing.
 
     Raises:
-        ServerError: pgvector is missing or too old, the schema belongs to a newer
-            release, or a file changed after it was applied.
+        ServerError: pgvector is missing or too old, the role may not make the schema, the
+            schema belongs to a newer release, or a file changed after it was applied.
     """
+    applied = []
     connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
     try:
         _require_pgvector(connection)
-        connection.execute("create schema if not exists skillbank")
-        connection.execute(
-            "create table if not exists skillbank.migration (name text primary key, "
-            "checksum text not null, applied_at timestamptz not null default now())"
-        )
-        for step in _missing(connection):
+        _make_schema(connection, schema)
+        for step in pending(connection, schema):
             with connection.transaction():
                 connection.execute(step.text)
-                connection.execute(
-                    "insert into skillbank.migration (name, checksum) values (%s, %s)",
-                    (step.name, step.checksum),
-                )
+                connection.execute(in_schema(_INSERT_MIGRATION, schema), (step.name, step.checksum))
+            applied.append(step.name)
     finally:
         connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+    return applied
 
 
-def _missing(connection: Connection[TupleRow]) -> list[Migration]:
-    rows = connection.execute("select name, checksum from skillbank.migration").fetchall()
+def _make_schema(connection: Connection[TupleRow], schema: str) -> None:
+    # Asked first, for "if not exists" wants the right to create even where it does.
+    found = connection.execute("select from pg_namespace where nspname = %s", (schema,))
+    exists = found.fetchone() is not None
+    try:
+        if not exists:
+            connection.execute(in_schema(_CREATE_SCHEMA, schema))
+        connection.execute(in_schema(_CREATE_MIGRATION, schema))
+    except errors.InsufficientPrivilege as err:
+        if exists:
+            raise ServerError(
+                f"this role may not use the tables in the schema {schema!r}, or they are of an "
+                "older release and it may not change them; let their owner run 'skillbank migrate' "
+                "once and grant this role USAGE on the schema and SELECT, INSERT and UPDATE on its "
+                f"tables: {err}"
+            ) from err
+        raise ServerError(
+            f"this role may not make the schema {schema!r} and its tables; grant it CREATE on the "
+            f"database, or let an administrator run 'skillbank migrate' once: {err}"
+        ) from err
+
+
+def pending(connection: Connection[TupleRow], schema: str = SCHEMA) -> list[Migration]:
+    """Return the migrations that are missing, in order; the schema must exist.
+
+    Raises:
+        ServerError: the schema belongs to a newer release, or a file has changed.
+    """
+    rows = connection.execute(in_schema(_APPLIED, schema)).fetchall()
     applied: dict[str, str] = dict(rows)
-    known = {step.name: step for step in migrations()}
+    known = {step.name: step for step in migrations(schema)}
     if newer := sorted(applied.keys() - known.keys()):
         raise ServerError(
             f"the database has migration {newer[-1]}, this release knows up to "
@@ -73,7 +107,10 @@ def _missing(connection: Connection[TupleRow]) -> list[Migration]:
 
 def _require_pgvector(connection: Connection[TupleRow]) -> None:
     try:
-        connection.execute("create extension if not exists vector")
+        # Asked first: creating wants a right that using does not.
+        found = connection.execute("select from pg_extension where extname = 'vector'")
+        if found.fetchone() is None:
+            connection.execute("create extension if not exists vector")
     except (errors.FeatureNotSupported, errors.UndefinedFile) as err:
         raise ServerError(
             f"the server has no pgvector; install it on the server's machine: {err}"
@@ -83,8 +120,16 @@ def _require_pgvector(connection: Connection[TupleRow]) -> None:
             "this role may not install pgvector; have a superuser run "
             f"'create extension vector' in this database: {err}"
         ) from err
-    row = connection.execute("select extversion from pg_extension where extname = 'vector'")
-    version = str((row.fetchone() or ["0"])[0])
+    row = connection.execute(
+        "select extversion, to_regtype('halfvec') is not null, extnamespace::regnamespace::text "
+        "from pg_extension where extname = 'vector'"
+    )
+    version, visible, where = row.fetchone() or ("0", False, "no schema")
     if tuple(int(part) for part in version.split(".")[:2]) < _MIN_PGVECTOR:
         wanted = ".".join(map(str, _MIN_PGVECTOR))
         raise ServerError(f"pgvector must be {wanted} or newer, the database has {version}")
+    if not visible:
+        raise ServerError(
+            f"pgvector is in the schema {where!r}, which is not on this role's search path; add it "
+            f"with 'alter role ... set search_path = public, {where}' and grant USAGE on it"
+        )

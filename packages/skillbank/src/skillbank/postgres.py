@@ -4,79 +4,93 @@ Reads take no lock: they name a revision, and what a revision holds never change
 writes of one bank queue up behind an advisory lock.
 """
 
-import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
-from psycopg_pool import ConnectionPool
+from psycopg.conninfo import conninfo_to_dict
 
 from skillbank.changes import Change, SkillRef
+from skillbank.database import Database
 from skillbank.embedded.server import APP_ROLE, OWNER_ROLE, EmbeddedServer
-from skillbank.errors import BankInUse, ServerError, UnknownSkill
+from skillbank.errors import InvalidQuery, ServerError, UnknownSkill
 from skillbank.evidence import Episode, Evidence
 from skillbank.identity import new_bank_id
-from skillbank.migrate import is_current, migrate
-from skillbank.postgres_rows import citations_of, episode_row, skill_of
-from skillbank.postgres_writer import PostgresWriter
-from skillbank.retrieval import Eligible
+from skillbank.postgres_rows import change_of, episode_row, exposure_columns, skill_of
+from skillbank.postgres_search import PostgresSearch
+from skillbank.postgres_writer import PostgresWriter, space_of
 from skillbank.skill import Skill, Status
-from skillbank.sql import queries
+from skillbank.snapshots import Snapshot
+from skillbank.sql import SCHEMA, check_schema
+from skillbank.store import Result, Search, Space
 
-Pool = ConnectionPool[Connection[DictRow]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from psycopg.rows import DictRow
 
-_CONNECT_SECONDS = 30.0
+DEFAULT_TENANT = "default"
 
 
-def open_directory(path: Path, name: str) -> "PostgresStore":
+def open_directory(path: Path, name: str, tenant: str = DEFAULT_TENANT) -> "PostgresStore":
     """Open a bank in a directory's own database, starting its server if need be."""
     server = EmbeddedServer.open(path)
     try:
-        _bring_up_to_date(server.conninfo(APP_ROLE), server.conninfo(OWNER_ROLE))
-        return PostgresStore(server.conninfo(APP_ROLE), name, on_close=server.close)
+        database = Database(
+            server.conninfo(APP_ROLE),
+            tenant=tenant,
+            owner_conninfo=server.conninfo(OWNER_ROLE),
+            on_close=server.close,
+        )
     except BaseException:
         server.close()
         raise
+    return PostgresStore(database, name)
 
 
-def open_url(url: str, name: str) -> "PostgresStore":
-    """Open a bank on a server; the URL's role creates the tables if they are missing."""
-    _bring_up_to_date(url, url)
-    return PostgresStore(url, name)
+def open_url(
+    url: str, name: str, tenant: str = DEFAULT_TENANT, schema: str = SCHEMA
+) -> "PostgresStore":
+    """Open a bank on a server; the URL's role creates the tables if they are missing.
+
+    Raises:
+        ServerError: among others, a tenant was named and the role is one that row-level
+            security does not hold for.
+    """
+    check_schema(schema)
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as err:
+        # The URL may hold a password, and the driver's message what it could not read.
+        raise InvalidQuery(
+            "the URL cannot be read; write postgresql://user@host:port/database?option=value, with "
+            "special characters as %XX"
+        ) from err
+    database = Database(url, tenant=tenant, schema=schema)
+    try:
+        if tenant != DEFAULT_TENANT:
+            _require_policies(database)
+    except BaseException:
+        database.close()
+        raise
+    return PostgresStore(database, name)
 
 
 class PostgresStore:
-    """Keeps a bank in the schema `skillbank` of one database."""
+    """Keeps a bank in one schema of one database."""
 
-    def __init__(
-        self, conninfo: str, name: str, *, on_close: Callable[[], None] | None = None
-    ) -> None:
-        """Connect, and make the bank `name` if it is missing."""
+    def __init__(self, database: Database, name: str) -> None:
+        """Use `database`, which is closed with the store, and make the bank if missing."""
         self._name = name
-        self._on_close = on_close
-        self._process = os.getpid()
-        self._pool: Pool = ConnectionPool(
-            conninfo,
-            connection_class=Connection[DictRow],
-            kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
-            min_size=1,
-            max_size=8,
-            timeout=_CONNECT_SECONDS,
-            name="skillbank",
-            open=False,
-        )
+        self._database = database
         try:
-            with _server_errors():
-                self._pool.open(wait=True, timeout=_CONNECT_SECONDS)
             self._bank_id = self._find_or_create()
         except BaseException:
-            self._pool.close()
+            database.close()
             raise
+        self._search = PostgresSearch(database, self._bank_id)
 
     @property
     def bank_id(self) -> str:
@@ -95,8 +109,8 @@ class PostgresStore:
     @contextmanager
     def writing(self) -> Iterator[PostgresWriter]:
         """Hold the bank's write lock for one transaction."""
-        with self._connection() as connection, connection.transaction():
-            yield PostgresWriter(connection, self._bank_id)
+        with self._database.writing(self._bank_id) as connection:
+            yield PostgresWriter(connection, self._database.queries, self._bank_id)
 
     def skills(self, revision: int, status: Status | None) -> list[Skill]:
         """Return one version per skill as of `revision`, oldest skill first."""
@@ -107,51 +121,42 @@ class PostgresStore:
         rows = self._fetch("versions", skill_ids=list(skill_ids), revision=revision)
         return [skill_of(row) for row in rows]
 
-    def eligible(self, category: str | None, revision: int, query: str | None) -> list[Eligible]:
-        """Return what may enter a prompt, scored by full text unless `query` is None."""
-        fetch = partial(self._fetch, category=category, revision=revision)
-        rows = fetch("eligible") if query is None else fetch("eligible_by_text", query=query)
-        return [Eligible(skill=skill_of(row), score=row.get("score")) for row in rows]
+    def search(self, searches: Sequence[Search]) -> list[Result]:
+        """Answer several searches on one state of the bank."""
+        return self._search.answer(searches)
 
     def changes(self, skill_id: str) -> list[Change]:
         """Return the accepted changes a skill took part in, oldest first."""
-        return [
-            Change(
-                revision=row["revision"],
-                action=row["action"],
-                skill_id=str(row["skill_id"]),
-                version=row["version"],
-                parents=tuple(SkillRef(skill_id=i, version=v) for i, v in row["parents"]),
-                reason=row["reason"],
-                citations=citations_of(row["citations"]),
-            )
-            for row in self._fetch("changes", skill_id=skill_id)
-        ]
+        return [change_of(row) for row in self._fetch("changes", skill_id=skill_id)]
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots, oldest first."""
+        return [Snapshot(**row) for row in self._fetch("snapshots")]
+
+    def document(self, name: str) -> str | None:
+        """Return the JSON text kept under a name."""
+        rows = self._fetch("find_document", name=name)
+        return str(rows[0]["body"]) if rows else None
+
+    def space(self, revision: int | None) -> Space | None:
+        """Return the vector space in use at a revision; None for the present one."""
+        at = self.revision() if revision is None else revision
+        rows = self._fetch("space_at", binary=True, revision=at)
+        return space_of(rows[0]) if rows else None
+
+    def vectors(self, refs: Collection[SkillRef]) -> dict[SkillRef, "NDArray[np.float32]"]:
+        """Return the vectors of versions in the present space, where they have one."""
+        return self._search.vectors(refs)
 
     def record(self, episode: Episode) -> None:
         """Append to the evidence log, unless the episode is in it already."""
-        with self._connection() as connection, connection.transaction():
-            added = connection.execute(
-                queries()["insert_episode"], episode_row(self._bank_id, episode)
-            )
+        queries, ours = self._database.queries, {"bank_id": self._bank_id}
+        with self._database.writing(self._bank_id) as connection:
+            added = connection.execute(queries["insert_episode"], ours | episode_row(episode))
             if added.rowcount == 0 or not episode.skills:
                 return
             try:
-                connection.cursor().executemany(
-                    queries()["insert_exposure"],
-                    [
-                        {
-                            "bank_id": self._bank_id,
-                            "episode_id": episode.episode_id,
-                            "skill_id": entry.skill_id,
-                            "version": entry.version,
-                            "shown": entry.shown,
-                            "propensity": entry.propensity,
-                            "corrupted": entry.corrupted,
-                        }
-                        for entry in episode.skills
-                    ],
-                )
+                connection.execute(queries["insert_exposure"], ours | exposure_columns(episode))
             except psycopg.errors.ForeignKeyViolation as err:
                 raise UnknownSkill(
                     f"bank {self._name!r} lacks a skill version that the exposure names: "
@@ -162,62 +167,47 @@ class PostgresStore:
         """Return a skill's part in the recorded episodes, in the order of recording."""
         return [Evidence(**row) for row in self._fetch("evidence", skill_id=skill_id)]
 
+    def all_evidence(self) -> list[Evidence]:
+        """Return every skill's part in the recorded episodes, in the order of recording."""
+        return [Evidence(**row) for row in self._fetch("all_evidence")]
+
+    def optimize(self) -> None:
+        """Index the vectors of a large bank, as the tables' owner."""
+        self._search.build_index()
+
     def close(self) -> None:
         """Close the connections; in a forked child do nothing, they are the parent's."""
-        if os.getpid() != self._process:
-            return
-        self._pool.close()
-        on_close, self._on_close = self._on_close, None
-        if on_close is not None:
-            on_close()
+        self._database.close()
 
-    def _fetch(self, block: str, /, **parameters: object) -> list[DictRow]:
-        with self._connection() as connection:
-            bound: Mapping[str, object] = {"bank_id": self._bank_id, **parameters}
-            return connection.execute(queries()[block], bound).fetchall()
-
-    def _connection(self) -> AbstractContextManager[Connection[DictRow]]:
-        if os.getpid() != self._process:
-            raise BankInUse(
-                f"bank {self._name!r} was opened by process {self._process}; "
-                "open it again in each forked process"
-            )
-        return _checked_out(self._pool)
+    def _fetch(
+        self, block: str, /, *, binary: bool = False, **parameters: object
+    ) -> list["DictRow"]:
+        bound = {"bank_id": self._bank_id, **parameters}
+        with self._database.reading(self._bank_id) as connection:
+            statement = self._database.queries[block]
+            return connection.execute(statement, bound, binary=binary).fetchall()
 
     def _find_or_create(self) -> str:
-        with self._connection() as connection:
-            named: Mapping[str, Any] = {"name": self._name}  # as psycopg wants it
-            found = connection.execute(queries()["find_bank"], named).fetchone()
+        queries = self._database.queries
+        named: dict[str, object] = {"tenant": self._database.tenant, "name": self._name}
+        with self._database.writing(None) as connection:
+            found = connection.execute(queries["find_bank"], named).fetchone()
             if found is None:
-                connection.execute(
-                    queries()["create_bank"], {"bank_id": new_bank_id(), "name": self._name}
-                )
-                found = connection.execute(queries()["find_bank"], named).fetchone()
+                connection.execute(queries["create_bank"], named | {"bank_id": new_bank_id()})
+                found = connection.execute(queries["find_bank"], named).fetchone()
         if found is None:
             raise ServerError(f"bank {self._name!r} could not be created")
         return str(found["id"])
 
 
-@contextmanager
-def _checked_out(pool: Pool) -> Iterator[Connection[DictRow]]:
-    with _server_errors(), pool.connection() as connection:
-        yield connection
-
-
-@contextmanager
-def _server_errors() -> Iterator[None]:
-    try:
-        yield
-    except (psycopg.OperationalError, psycopg.InternalError) as err:
-        raise ServerError(f"the database cannot be reached or cannot go on: {err}") from err
-    except psycopg.errors.InsufficientPrivilege as err:
-        raise ServerError(f"the database role lacks a right that the bank needs: {err}") from err
-
-
-def _bring_up_to_date(conninfo: str, owner_conninfo: str) -> None:
-    with _server_errors():
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            if is_current(connection):
-                return
-        with psycopg.connect(owner_conninfo, autocommit=True) as connection:
-            migrate(connection)
+def _require_policies(database: Database) -> None:
+    with database.writing(None) as connection:
+        row = connection.execute(
+            "select rolname, rolsuper or rolbypassrls as free from pg_roles "
+            "where rolname = current_user"
+        ).fetchone()
+    if row is not None and row["free"]:
+        raise ServerError(
+            f"row-level security does not hold for the role {row['rolname']!r}, so tenants would "
+            "not be apart; connect as a role that is no superuser and lacks BYPASSRLS"
+        )

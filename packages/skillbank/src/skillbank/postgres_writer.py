@@ -1,24 +1,48 @@
 """PostgresWriter: a bank inside one transaction that holds its write lock."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from skillbank.changes import Change, Changes
-from skillbank.postgres_rows import change_row, skill_of
+from skillbank.changes import Change, Changes, SkillRef
+from skillbank.embedding import EmbeddingModel
+from skillbank.errors import EmbeddingError
+from skillbank.postgres_rows import (
+    Parameters,
+    change_columns,
+    change_of,
+    lineage_columns,
+    ref_columns,
+    skill_of,
+    status_columns,
+    version_columns,
+)
 from skillbank.schema import from_json, to_json
 from skillbank.skill import Skill
-from skillbank.sql import queries
-from skillbank.store import Outcome
+from skillbank.snapshots import Snapshot
+from skillbank.store import Outcome, Space
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_VECTORS_AT_ONCE = 1000
+"""Four megabytes a statement at 2,000 dimensions."""
+_MANY = 500
+"""Rows in one write after which the planner is told."""
 
 
 class PostgresWriter:
     """Reads and writes under the lock, which it takes on construction."""
 
-    def __init__(self, connection: Connection[DictRow], bank_id: str) -> None:
-        """Wait for the bank's lock; `connection` must be in a transaction."""
+    def __init__(
+        self, connection: Connection[DictRow], queries: Mapping[str, bytes], bank_id: str
+    ) -> None:
+        """Wait for the bank's lock; `connection` must be in a transaction of the tenant."""
         self._connection = connection
+        self._queries = queries
         self._bank_id = bank_id
         # A statement of its own, so that what follows sees the last holder's commit.
         self._fetch("lock_bank")
@@ -46,6 +70,10 @@ class PostgresWriter:
         rows = self._fetch("versions", skill_ids=list(skill_ids), revision=self.revision)
         return [skill_of(row) for row in rows]
 
+    def all_versions(self, revision: int) -> list[Skill]:
+        """Return every version of the bank with its status as of `revision`."""
+        return [skill_of(row) for row in self._fetch("all_versions", revision=revision)]
+
     def holders(self, digests: Collection[str]) -> dict[str, Skill]:
         """Return, for each digest some version has, that version."""
         if not digests:
@@ -53,70 +81,125 @@ class PostgresWriter:
         rows = self._fetch("holders", digests=list(digests))
         return {row["digest"]: skill_of(row) for row in rows}
 
+    def moved(self, skill_ids: Collection[str], since: int) -> dict[str, int]:
+        """Return which of these skills changed after revision `since`, and when last."""
+        rows = self._fetch("moved", skill_ids=list(skill_ids), since=since)
+        return {str(row["skill_id"]): row["revision"] for row in rows}
+
+    def changes(self, skill_id: str) -> list[Change]:
+        """Return the accepted changes a skill took part in, oldest first."""
+        return [change_of(row) for row in self._fetch("changes", skill_id=skill_id)]
+
     def save(self, changes: Changes) -> None:
         """Store the changes and make their revision the bank's."""
-        self._execute_many("end_status", [_status_row(s) for s in changes.statuses], changes)
-        self._execute_many(
-            "insert_version",
-            [
-                {
-                    "skill_id": new.skill.id,
-                    "version": new.skill.version,
-                    "title": new.skill.title,
-                    "principle": new.skill.principle,
-                    "when_to_apply": new.skill.when_to_apply,
-                    "kind": new.skill.kind,
-                    "category": new.skill.category,
-                    "provenance": to_json(new.skill.provenance),
-                    "digest": new.digest,
-                }
-                for new in changes.versions
-            ],
-            changes,
-        )
+        at = {"revision": changes.revision}
+        if changes.statuses:
+            self._execute("end_status", at | ref_columns(changes.statuses))
+        if changes.versions:
+            self._execute("insert_version", at | version_columns(changes.versions))
         now = [*changes.statuses, *(new.skill for new in changes.versions)]
-        self._execute_many("insert_status", [_status_row(skill) for skill in now], changes)
-        log = [change_row(self._bank_id, i, change) for i, change in enumerate(changes.log)]
-        self._execute_many("insert_change", log, changes)
-        parents = [row for change in changes.log for row in _lineage_rows(change)]
-        self._execute_many("insert_lineage", parents, changes)
-        self._execute_many("advance_bank", [{"skill_count": changes.skill_count}], changes)
+        if now:
+            self._execute("insert_status", at | status_columns(now))
+        if changes.statuses:
+            self._execute("refresh_active", ref_columns(changes.statuses))
+            self._execute("refresh_embeddings", ref_columns(changes.statuses))
+        if changes.log:
+            self._execute("insert_change", at | change_columns(changes.log))
+        if any(change.parents for change in changes.log):
+            self._execute("insert_lineage", lineage_columns(changes.log))
+        self._advance(changes.revision, changes.skill_count)
+        if len(now) >= _MANY:
+            self._fetch("gather_statistics")
 
     def remember(self, key: str, outcome: Outcome) -> None:
         """Keep `outcome` under `key`, which has none yet."""
-        self._connection.execute(
-            queries()["insert_outcome"],
-            {"bank_id": self._bank_id, "key": key, "outcome": to_json(outcome)},
+        self._execute("insert_outcome", {"key": key, "outcome": to_json(outcome)})
+
+    def keep_snapshot(self, snapshot: Snapshot) -> None:
+        """Store a snapshot; its name is new."""
+        self._execute(
+            "insert_snapshot",
+            {"name": snapshot.name, "revision": snapshot.revision, "note": snapshot.note},
         )
 
-    def _fetch(self, query: str, **parameters: object) -> list[DictRow]:
+    def keep_document(self, name: str, body: str) -> None:
+        """Store a JSON text under a name, in the place of an earlier one."""
+        self._execute("keep_document", {"name": name, "body": body})
+
+    def space(self) -> Space | None:
+        """Return the bank's present vector space."""
+        rows = self._fetch("space_at", binary=True, revision=self.revision)
+        return space_of(rows[0]) if rows else None
+
+    def register(self, space: Space) -> None:
+        """Make a space known, unless it is already."""
+        from skillbank.vectors import Half
+
+        if self._space_id(space.model) is None:
+            self._execute(
+                "insert_space",
+                {
+                    "model": space.model.name,
+                    "dimensions": space.model.dimensions,
+                    "probe": Half(space.probe),
+                },
+            )
+
+    def unembedded(self, model: EmbeddingModel, limit: int) -> list[Skill]:
+        """Return up to `limit` versions without a vector in a space, oldest first."""
+        rows = self._fetch("unembedded", space_id=self._known(model), limit=limit)
+        return [skill_of(row) for row in rows]
+
+    def embed(
+        self, model: EmbeddingModel, vectors: Mapping[SkillRef, "NDArray[np.float32]"]
+    ) -> None:
+        """Put versions, the ones just saved included, into a registered space."""
+        from skillbank.vectors import Half
+
+        space_id, pairs = self._known(model), list(vectors.items())
+        for start in range(0, len(pairs), _VECTORS_AT_ONCE):
+            part = pairs[start : start + _VECTORS_AT_ONCE]
+            self._execute(
+                "insert_embedding",
+                {
+                    "space_id": space_id,
+                    "skill_ids": [ref.skill_id for ref, _ in part],
+                    "versions": [ref.version for ref, _ in part],
+                    "vectors": [Half(vector) for _, vector in part],
+                },
+            )
+        if len(pairs) >= _MANY:
+            self._fetch("gather_statistics")
+
+    def use(self, model: EmbeddingModel, revision: int) -> None:
+        """Make a registered space the bank's from `revision` on, and that the bank's."""
+        self._execute("insert_space_use", {"space_id": self._known(model), "revision": revision})
+        self._state = self._fetch("bank_state")[0]
+        if revision > self.revision:
+            self._advance(revision, self.skill_count)
+
+    def _advance(self, revision: int, skill_count: int) -> None:
+        self._execute("advance_bank", {"revision": revision, "skill_count": skill_count})
+
+    def _space_id(self, model: EmbeddingModel) -> int | None:
+        rows = self._fetch("find_space", model=model.name, dimensions=model.dimensions)
+        return rows[0]["space_id"] if rows else None
+
+    def _known(self, model: EmbeddingModel) -> int:
+        if (found := self._space_id(model)) is None:
+            raise EmbeddingError(f"this bank has no space of the model {model.name!r}")
+        return found
+
+    def _fetch(self, query: str, *, binary: bool = False, **parameters: object) -> list[DictRow]:
         bound = {"bank_id": self._bank_id, **parameters}
-        return self._connection.execute(queries()[query], bound).fetchall()
+        return self._connection.execute(self._queries[query], bound, binary=binary).fetchall()
 
-    def _execute_many(self, query: str, rows: list[dict[str, object]], changes: Changes) -> None:
-        if not rows:
-            return
-        shared = {"bank_id": self._bank_id, "revision": changes.revision}
-        bound = [shared | row for row in rows]
-        self._connection.cursor().executemany(queries()[query], bound)
+    def _execute(self, query: str, parameters: Parameters) -> None:
+        self._connection.execute(self._queries[query], {"bank_id": self._bank_id, **parameters})
 
 
-def _status_row(skill: Skill) -> dict[str, object]:
-    return {
-        "skill_id": skill.id,
-        "version": skill.version,
-        "status": skill.status,
-        "status_reason": skill.status_reason,
-    }
-
-
-def _lineage_rows(change: Change) -> list[dict[str, object]]:
-    return [
-        {
-            "skill_id": change.skill_id,
-            "version": change.version,
-            "parent_id": parent.skill_id,
-            "parent_version": parent.version,
-        }
-        for parent in change.parents
-    ]
+def space_of(row: DictRow) -> Space:
+    """Return the space in a row of the query `space_at`, fetched in binary."""
+    return Space(
+        model=EmbeddingModel(name=row["model"], dimensions=row["dimensions"]), probe=row["probe"]
+    )

@@ -20,25 +20,28 @@ class ApplyReport:
     """(index of the proposal, the new version); for "retire", the retired version."""
     rejected: tuple[tuple[int, str], ...]
     """(index of the proposal, why)."""
+    quarantined: tuple[tuple[int, Skill], ...] = ()
+    """(index of the proposal, the new version) where the screen stopped the text."""
 
 
 def fault_of(proposal: Proposal) -> str | None:
     """Return why the proposal can be accepted by no bank, or None if it is sound."""
     try:
-        _check(proposal)
+        check_proposal(proposal)
     except InvalidSkill as err:
         return str(err)
     return None
 
 
-def _check(proposal: Proposal) -> None:
+def check_proposal(proposal: Proposal, *, must_cite: bool = True) -> None:
+    """Raise InvalidSkill unless the proposal is sound in itself."""
     if proposal.action not in _TARGETS:
         raise InvalidSkill(
             f"action must be one of {', '.join(_TARGETS)}, got {proposal.action!r:.40}"
         )
     _check_targets(proposal)
     check_text("reason", proposal.reason)
-    if not proposal.citations:
+    if must_cite and not proposal.citations:
         raise InvalidSkill("citations must name at least one trajectory, got none")
     for citation in proposal.citations:
         check_citation(citation)

@@ -21,10 +21,26 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an imported text was before, so that an export can put it back."""
+
+    schema_version: ClassVar[int] = 1
+
+    format: str
+    """The format it was read from, such as "skillrl" or "jsonl"."""
+    id: str
+    """Its id there."""
+    version: int | None = None
+    """Its version there, where the format has versions."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """What the format holds and a skill has no field for: (name, JSON text)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Where a skill's text came from and what it cost."""
 
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
 
     source: Literal["distilled", "evolved", "imported", "manual"]
     teacher: str | None = None
@@ -34,13 +50,15 @@ class Provenance:
     citations: tuple[Citation, ...] = ()
     cost: float | None = None
     """US dollars; None when unknown."""
+    origin: Origin | None = None
+    """For source "imported"; None when it was not read from a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkillDraft:
     """A skill as proposed, before a bank has given it an id."""
 
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
 
     title: str
     principle: str
@@ -56,7 +74,7 @@ class SkillDraft:
 class Skill:
     """One version of a skill as a bank holds it."""
 
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
 
     id: str
     version: int
@@ -68,7 +86,7 @@ class Skill:
     category: str | None
     status: Status
     status_reason: str | None
-    """Why it is retired or quarantined."""
+    """Why it is retired or quarantined, or was made active; None as it entered."""
     provenance: Provenance
     created_revision: int
     """The bank revision at which this version appeared."""
@@ -78,7 +96,7 @@ class Skill:
 class Hit:
     """A retrieved skill."""
 
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
 
     skill: Skill
     rank: int
@@ -91,7 +109,7 @@ class Hit:
 class Proposal:
     """A change to a bank, with the evidence for it."""
 
-    schema_version: ClassVar[int] = 1
+    schema_version: ClassVar[int] = 2
 
     action: Literal["add", "revise", "merge", "retire"]
     draft: SkillDraft | None

@@ -140,6 +140,8 @@ def _decisions(
     # The bank numbers what it was given, which is what was kept.
     accepted = {kept[i]: skill for i, skill in report.accepted} if report else {}
     rejected = {kept[i]: reason for i, reason in report.rejected} if report else {}
+    for i, stopped in report.quarantined if report else ():
+        rejected[kept[i]] = f"quarantined as skill {stopped.id}: {stopped.status_reason}"
     for index, proposal in enumerate(proposals):
         skill = accepted.get(index)
         yield Decision(

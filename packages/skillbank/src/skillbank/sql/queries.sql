@@ -2,12 +2,25 @@
 
 -- name: create_bank
 -- Make a bank unless one has the name.
-insert into skillbank.bank (id, name) values (%(bank_id)s, %(name)s)
-on conflict (name) do nothing;
+insert into skillbank.bank (id, tenant, name) values (%(bank_id)s, %(tenant)s, %(name)s)
+on conflict (tenant, name) do nothing;
 
 -- name: find_bank
--- The id of the bank with a name.
-select id from skillbank.bank where name = %(name)s;
+-- The id of the tenant's bank with a name.
+select id from skillbank.bank where tenant = %(tenant)s and name = %(name)s;
+
+-- name: show_bank
+-- Whose rows the rest of the transaction sees, and of which bank.
+select set_config('skillbank_rls.tenant', %(tenant)s, true),
+       set_config('skillbank_rls.bank', %(bank_id)s, true);
+
+-- name: show_bank_to_read
+-- The same, and no statement is planned anew for its values: planning costs as much as
+-- answering. A plan for any bank must not read whole tables, which suits the largest only.
+select set_config('skillbank_rls.tenant', %(tenant)s, true),
+       set_config('skillbank_rls.bank', %(bank_id)s, true),
+       set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('enable_seqscan', 'off', true);
 
 -- name: lock_bank
 -- Wait for the bank's write lock and hold it to the end of the transaction.
@@ -57,43 +70,64 @@ order by s.skill_id, s.version;
 -- name: holders
 -- The versions that have one of some texts.
 select s.* from skillbank.skill s
-where s.bank_id = %(bank_id)s and s.digest = any(%(digests)s::text[])
+where s.bank_id = %(bank_id)s and s.digest = any(%(digests)b::text[])
   and s.to_revision = 9223372036854775807;
 
 -- name: insert_version
--- Store a version's text.
+-- Store versions' texts. Long columns of text travel in binary, which needs no quoting.
 insert into skillbank.version (
     bank_id, skill_id, version, title, principle, when_to_apply, kind, category,
-    provenance, digest, created_revision
-) values (
-    %(bank_id)s, %(skill_id)s, %(version)s, %(title)s, %(principle)s, %(when_to_apply)s,
-    %(kind)s, %(category)s, %(provenance)s::jsonb, %(digest)s, %(revision)s
+    provenance, digest, active, created_revision
+)
+select %(bank_id)s, new.skill_id::uuid, new.version, new.title, new.principle,
+       new.when_to_apply, new.kind, new.category, new.provenance::jsonb, new.digest,
+       case when new.status = 'active'
+            then int8multirange(int8range(%(revision)s, null)) else '{}' end,
+       %(revision)s
+from unnest(
+    %(skill_ids)b::text[], %(versions)s::int[], %(titles)b::text[], %(principles)b::text[],
+    %(whens)b::text[], %(kinds)b::text[], %(categories)b::text[], %(provenances)b::text[],
+    %(digests)b::text[], %(statuses)b::text[]
+) as new (
+    skill_id, version, title, principle, when_to_apply, kind, category, provenance, digest,
+    status
 );
 
 -- name: end_status
--- Let a version's present status end at a revision.
-update skillbank.status set to_revision = %(revision)s
-where bank_id = %(bank_id)s and skill_id = %(skill_id)s and version = %(version)s
-  and to_revision = 9223372036854775807;
+-- Let versions' present statuses end at a revision.
+update skillbank.status s set to_revision = %(revision)s
+from unnest(%(skill_ids)b::text[], %(versions)s::int[]) as ended (skill_id, version)
+where s.bank_id = %(bank_id)s and s.skill_id = ended.skill_id::uuid and s.version = ended.version
+  and s.to_revision = 9223372036854775807;
 
 -- name: insert_status
--- Let a version have a status from a revision on.
+-- Let versions have a status from a revision on.
 insert into skillbank.status (bank_id, skill_id, version, status, status_reason, from_revision)
-values (%(bank_id)s, %(skill_id)s, %(version)s, %(status)s, %(status_reason)s, %(revision)s);
+select %(bank_id)s, new.skill_id::uuid, new.version, new.status, new.reason, %(revision)s
+from unnest(
+    %(skill_ids)b::text[], %(versions)s::int[], %(statuses)b::text[], %(reasons)b::text[]
+) as new (skill_id, version, status, reason);
 
 -- name: insert_change
--- Remember an accepted change.
+-- Remember accepted changes, in order.
 insert into skillbank.change (
     bank_id, revision, place, action, skill_id, version, reason, citations
-) values (
-    %(bank_id)s, %(revision)s, %(place)s, %(action)s, %(skill_id)s, %(version)s, %(reason)s,
-    %(citations)s::jsonb
-);
+)
+select %(bank_id)s, %(revision)s, new.place - 1, new.action, new.skill_id::uuid, new.version,
+       new.reason, new.citations::jsonb
+from unnest(
+    %(actions)b::text[], %(skill_ids)b::text[], %(versions)s::int[], %(reasons)b::text[],
+    %(citations)b::text[]
+) with ordinality as new (action, skill_id, version, reason, citations, place);
 
 -- name: insert_lineage
--- Remember what a version was made from.
+-- Remember what versions were made from.
 insert into skillbank.lineage (bank_id, child_id, child_version, parent_id, parent_version)
-values (%(bank_id)s, %(skill_id)s, %(version)s, %(parent_id)s, %(parent_version)s);
+select %(bank_id)s, new.*
+from unnest(
+    %(child_ids)s::uuid[], %(child_versions)s::int[], %(parent_ids)s::uuid[],
+    %(parent_versions)s::int[]
+) as new;
 
 -- name: changes
 -- The changes a skill took part in, oldest first, each with the versions it came from.
@@ -103,7 +137,7 @@ select c.revision, c.action, c.skill_id, c.version, c.reason, c.citations,
                             order by l.parent_id, l.parent_version)
             from skillbank.lineage l
             where l.bank_id = c.bank_id and l.child_id = c.skill_id
-              and l.child_version = c.version and c.action in ('revise', 'merge')),
+              and l.child_version = c.version and c.action in ('revise', 'merge', 'split')),
            '[]') as parents
 from skillbank.change c
 where c.bank_id = %(bank_id)s
@@ -111,33 +145,253 @@ where c.bank_id = %(bank_id)s
       select from skillbank.lineage l
       where l.bank_id = c.bank_id and l.parent_id = %(skill_id)s
         and l.child_id = c.skill_id and l.child_version = c.version
-        and c.action in ('revise', 'merge')))
+        and c.action in ('revise', 'merge', 'split')))
 order by c.revision, c.place;
 
--- name: eligible
--- The active skills that may enter a prompt for a category.
-select s.* from skillbank.skill s
-where s.bank_id = %(bank_id)s and s.status = 'active'
-  and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
-  and (s.kind = 'general' or s.category = %(category)s
-       or (s.kind = 'mistake' and s.category is null));
+-- name: search_by_age
+-- Active skills at a revision, the oldest of all wanted kinds or of each kind first. The
+-- offset keeps the planner from reading a whole bank in order of age to find a few.
+select o.skill_id, o.version, o.title, o.principle, o.when_to_apply, o.kind, o.category,
+       o.provenance::text as provenance, o.created_revision, now.status, now.status_reason
+from {wanted}
+cross join lateral (
+    select * from (
+        select v.* from skillbank.version v
+        where v.bank_id = %(bank_id)s and {filters}
+        offset 0
+    ) eligible
+    order by skill_id
+    limit %(limit)s
+) o
+cross join lateral (
+    select s.status, s.status_reason from skillbank.status s
+    where s.bank_id = %(bank_id)s and s.skill_id = o.skill_id and s.version = o.version
+      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
+    limit 1
+) now
+order by o.skill_id;
 
--- name: eligible_by_text
--- The same, scored by full-text rank against any word of a query.
-with terms as (
+-- name: search_by_text
+-- The same, the best full-text match of any word of a query first; what matches none of
+-- them has rank 0.
+with terms as materialized (
     select string_agg(
         '''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''', ' | '
     )::tsquery as query
-    from unnest(to_tsvector('english', %(query)s))
+    from unnest(to_tsvector('english', %(text)s))
 )
-select s.*, coalesce(ts_rank(v.words, terms.query), 0)::float8 as score
-from skillbank.skill s
-join skillbank.version v using (bank_id, skill_id, version)
-cross join terms
-where s.bank_id = %(bank_id)s and s.status = 'active'
+select b.skill_id, b.version, b.title, b.principle, b.when_to_apply, b.kind, b.category,
+       b.provenance::text as provenance, b.created_revision, now.status, now.status_reason,
+       b.score
+from {wanted}
+cross join lateral (
+    select v.*, coalesce(ts_rank(v.words, (select query from terms)), 0)::float8 as score
+    from skillbank.version v
+    where v.bank_id = %(bank_id)s and {filters}
+      and (not %(matches_only)s or v.words @@ (select query from terms))
+    order by score desc, v.skill_id
+    limit %(limit)s
+) b
+cross join lateral (
+    select s.status, s.status_reason from skillbank.status s
+    where s.bank_id = %(bank_id)s and s.skill_id = b.skill_id and s.version = b.version
+      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
+    limit 1
+) now
+order by b.score desc, b.skill_id;
+
+-- name: search_by_vector
+-- The same, the nearest first. Adding 0 keeps the planner from an index that would drop
+-- neighbours which fail the other conditions.
+with nearest as materialized (
+    select near.* from {wanted}
+    cross join lateral (
+        select e.skill_id, e.version, (e.vector <#> %(vector)s::halfvec) + 0 as distance
+        from skillbank.embedding e
+        where e.bank_id = %(bank_id)s and e.space_id = %(space_id)s
+          and {filters}
+        order by 3, e.skill_id
+        limit %(limit)s
+    ) near
+)
+select s.*, -n.distance as score
+from nearest n
+cross join lateral (
+    select * from skillbank.skill s
+    where s.bank_id = %(bank_id)s and s.skill_id = n.skill_id and s.version = n.version
+      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
+    limit 1
+) s
+order by n.distance, n.skill_id;
+
+-- name: search_by_index
+-- The nearest active skills of a whole bank at present, through its HNSW index.
+with nearest as materialized (
+    select e.skill_id, e.version,
+           e.vector::halfvec({dimensions}) <#> %(vector)s::halfvec({dimensions}) as distance
+    from skillbank.embedding e
+    where e.bank_id = {bank_id} and e.space_id = {space_id} and upper_inf(e.active)
+    order by 3
+    limit %(limit)s
+)
+select s.*, -n.distance as score
+from nearest n
+cross join lateral (
+    select * from skillbank.skill s
+    where s.bank_id = %(bank_id)s and s.skill_id = n.skill_id and s.version = n.version
+      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
+    limit 1
+) s
+order by n.distance, n.skill_id;
+
+-- name: prepare_index_build
+-- Keep the whole graph in memory while it grows. Workers would share that memory, which
+-- containers allow next to nothing of.
+select set_config('maintenance_work_mem', '1GB', false),
+       set_config('max_parallel_maintenance_workers', '0', false);
+
+-- name: create_vector_index
+-- Fast search over a large bank; without it the answers are the same, and slower.
+create index concurrently if not exists {name} on skillbank.embedding
+using hnsw ((vector::halfvec({dimensions})) halfvec_ip_ops) with (m = 16, ef_construction = 64)
+where bank_id = {bank_id} and space_id = {space_id} and upper_inf(active);
+
+-- name: drop_vector_index
+-- Make room for a new one, or clear away one whose making was cut short.
+drop index concurrently if exists skillbank.{name};
+
+-- name: vector_index
+-- Whether the index of a bank's space is complete.
+select i.indisvalid as valid
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+join pg_index i on i.indexrelid = c.oid
+where n.nspname = %(schema)s and c.relname = %(name)s;
+
+-- name: prepare_index_search
+-- Look at more of the graph than the default.
+select set_config('hnsw.ef_search', %(breadth)s::text, true);
+
+-- name: count_embedded
+-- Vectors of active skills, counted up to a limit.
+select count(*) as count from (
+    select from skillbank.embedding
+    where bank_id = %(bank_id)s and space_id = %(space_id)s and upper_inf(active)
+    limit %(limit)s
+) counted;
+
+-- name: space_at
+-- The vector space a bank uses at a revision.
+select s.space_id, s.model, s.dimensions, s.probe
+from skillbank.space_use u
+join skillbank.space s using (bank_id, space_id)
+where u.bank_id = %(bank_id)s and u.from_revision <= %(revision)s
+order by u.from_revision desc
+limit 1;
+
+-- name: find_space
+-- A bank's space by its model.
+select space_id from skillbank.space
+where bank_id = %(bank_id)s and model = %(model)s and dimensions = %(dimensions)s;
+
+-- name: insert_space
+-- Make a space known.
+insert into skillbank.space (bank_id, space_id, model, dimensions, probe)
+select %(bank_id)s, coalesce(max(space_id), 0) + 1, %(model)s, %(dimensions)s, %(probe)s::halfvec
+from skillbank.space where bank_id = %(bank_id)s;
+
+-- name: insert_space_use
+-- Search in a space from a revision on.
+insert into skillbank.space_use (bank_id, from_revision, space_id)
+values (%(bank_id)s, %(revision)s, %(space_id)s);
+
+-- name: unembedded
+-- Versions that have no vector in a space.
+select s.* from skillbank.skill s
+where s.bank_id = %(bank_id)s and s.to_revision = 9223372036854775807
+  and not exists (
+      select from skillbank.embedding e
+      where e.bank_id = s.bank_id and e.space_id = %(space_id)s
+        and e.skill_id = s.skill_id and e.version = s.version
+  )
+order by s.skill_id, s.version
+limit %(limit)s;
+
+-- name: insert_embedding
+-- Put versions into a space.
+insert into skillbank.embedding (
+    bank_id, space_id, skill_id, version, kind, category_key, active, vector
+)
+select v.bank_id, %(space_id)s, v.skill_id, v.version, v.kind, v.category_key, v.active,
+       new.vector
+from unnest(%(skill_ids)b::text[], %(versions)s::int[], %(vectors)b::halfvec[])
+    as new (skill_id, version, vector)
+join skillbank.version v
+    on v.bank_id = %(bank_id)s and v.skill_id = new.skill_id::uuid and v.version = new.version
+on conflict do nothing;
+
+-- name: refresh_active
+-- Bring some versions' active revisions up to date with their statuses.
+update skillbank.version v
+set active = coalesce(
+    (select range_agg(int8range(s.from_revision, nullif(s.to_revision, 9223372036854775807)))
+     from skillbank.status s
+     where s.bank_id = v.bank_id and s.skill_id = v.skill_id
+       and s.version = v.version and s.status = 'active'),
+    '{}'::int8multirange)
+from unnest(%(skill_ids)b::text[], %(versions)s::int[]) as changed (skill_id, version)
+where v.bank_id = %(bank_id)s and v.skill_id = changed.skill_id::uuid
+  and v.version = changed.version;
+
+-- name: refresh_embeddings
+-- And their vectors' with those, in every space.
+update skillbank.embedding e set active = v.active
+from unnest(%(skill_ids)b::text[], %(versions)s::int[]) as changed (skill_id, version)
+join skillbank.version v
+    on v.bank_id = %(bank_id)s and v.skill_id = changed.skill_id::uuid
+    and v.version = changed.version
+where e.bank_id = v.bank_id and e.skill_id = v.skill_id and e.version = v.version;
+
+-- name: vectors
+-- The vectors of some versions in a space.
+select e.skill_id, e.version, e.vector
+from skillbank.embedding e
+join unnest(%(skill_ids)s::uuid[], %(versions)s::int[]) as wanted (skill_id, version)
+    using (skill_id, version)
+where e.bank_id = %(bank_id)s and e.space_id = %(space_id)s;
+
+-- name: all_versions
+-- Every version of a bank, with its status at a revision.
+select s.* from skillbank.skill s
+where s.bank_id = %(bank_id)s
   and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
-  and (s.kind = 'general' or s.category = %(category)s
-       or (s.kind = 'mistake' and s.category is null));
+order by s.skill_id, s.version;
+
+-- name: moved
+-- Which of some skills changed after a revision, and when last.
+select skill_id, max(from_revision) as revision from skillbank.status
+where bank_id = %(bank_id)s and skill_id = any(%(skill_ids)s::uuid[])
+  and from_revision > %(since)s
+group by skill_id;
+
+-- name: insert_snapshot
+-- Give a revision a name.
+insert into skillbank.snapshot (bank_id, name, revision, note)
+values (%(bank_id)s, %(name)s, %(revision)s, %(note)s);
+
+-- name: snapshots
+-- The named revisions, oldest first.
+select name, revision, note from skillbank.snapshot
+where bank_id = %(bank_id)s order by created_at, name;
+
+-- name: keep_document
+-- Store a bank's document.
+insert into skillbank.document (bank_id, name, body) values (%(bank_id)s, %(name)s, %(body)s)
+on conflict (bank_id, name) do update set body = excluded.body;
+
+-- name: find_document
+-- A bank's document.
+select body from skillbank.document where bank_id = %(bank_id)s and name = %(name)s;
 
 -- name: insert_episode
 -- Append an episode to the evidence log unless it is in it.
@@ -149,13 +403,15 @@ insert into skillbank.episode (
 ) on conflict (bank_id, episode_id) do nothing;
 
 -- name: insert_exposure
--- Append one skill's part in an episode.
+-- Append each skill's part in an episode.
 insert into skillbank.exposure (
     bank_id, episode_id, skill_id, version, shown, propensity, corrupted
-) values (
-    %(bank_id)s, %(episode_id)s, %(skill_id)s, %(version)s, %(shown)s, %(propensity)s,
-    %(corrupted)s
-);
+)
+select %(bank_id)s, %(episode_id)s, new.*
+from unnest(
+    %(skill_ids)s::uuid[], %(versions)s::int[], %(shown)s::bool[], %(propensities)s::float8[],
+    %(corrupted)s::bool[]
+) as new;
 
 -- name: evidence
 -- A skill's part in the recorded episodes, in the order of recording.
@@ -165,3 +421,16 @@ from skillbank.exposure x
 join skillbank.episode e using (bank_id, episode_id)
 where x.bank_id = %(bank_id)s and x.skill_id = %(skill_id)s
 order by e.place;
+
+-- name: all_evidence
+-- Every skill's part in the recorded episodes, in the order of recording.
+select x.skill_id::text as skill_id, x.version, x.shown, x.propensity, x.corrupted,
+       e.success, e.reward, e.episode_id, e.group_id, e.bank_revision
+from skillbank.exposure x
+join skillbank.episode e using (bank_id, episode_id)
+where x.bank_id = %(bank_id)s
+order by e.place, x.skill_id;
+
+-- name: gather_statistics
+-- Tell the planner what was just written.
+select skillbank.gather_statistics();
