@@ -1,5 +1,6 @@
 """BankReader: everything a bank can be asked, and nothing that changes it."""
 
+import math
 from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import TypeVar
@@ -357,12 +358,14 @@ def _check_search(
     mode: Mode,
     min_score: float | None,
 ) -> None:
-    if isinstance(k, bool) or not 1 <= k <= MAX_K:
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
         raise InvalidQuery(f"k must be in [1, {MAX_K}], got {k!r}")
     if mode not in ("text", "embedding", "hybrid"):
         raise InvalidQuery(f"mode must be text, embedding or hybrid to search, got {mode!r}")
     if not kinds or not set(kinds) <= set(KINDS):
         raise InvalidQuery(f"kinds must be some of {', '.join(KINDS)}, got {list(kinds)!r:.60}")
+    if min_score is not None and not math.isfinite(min_score):
+        raise InvalidQuery(f"min_score must be a finite number, got {min_score}")
     if min_score is not None and mode == "hybrid":
         raise InvalidQuery("min_score is for modes 'text' and 'embedding', got mode 'hybrid'")
     if not on_one_line(query):

@@ -6,6 +6,7 @@ skills, then mistakes; inside a kind, best score first and, among equal scores, 
 skill first.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -79,6 +80,8 @@ class RetrievalSettings:
                 f"diversity compares vectors: use it with mode 'embedding' or 'hybrid', not "
                 f"{self.mode!r}"
             )
+        if self.min_score is not None and not math.isfinite(self.min_score):
+            raise InvalidQuery(f"min_score must be a finite number, got {self.min_score}")
         if self.min_score is not None and self.mode not in ("text", "embedding"):
             raise InvalidQuery(
                 f"min_score is for modes 'text' and 'embedding'; mode {self.mode!r} has no "

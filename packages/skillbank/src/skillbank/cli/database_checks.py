@@ -99,11 +99,12 @@ def _read_bank(connection: Connection[TupleRow], options: argparse.Namespace) ->
         def ask(statement: bytes | LiteralString, **values: object) -> DictRow | None:
             return cursor.execute(statement, values).fetchone()
 
-        ask(texts["set_tenant"], **named)
+        ask(texts["show_bank"], bank_id="", **named)
         found = ask(texts["find_bank"], **named)
         if found is None:
             return None
-        bank_id = found["id"]
+        bank_id = str(found["id"])
+        ask(texts["show_bank"], bank_id=bank_id, **named)
         row = ask(texts["bank_state"], bank_id=bank_id) or {}
         space = ask(texts["space_at"], bank_id=bank_id, revision=row["revision"])
         if space is None:
