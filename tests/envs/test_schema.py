@@ -2,6 +2,7 @@
 
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ COMPLETION = Completion(
     logprobs=(-0.5,),
     finish_reason="stop",
     policy_version="w/1",
+    prompt_tokens=2,
+    completion_tokens=1,
 )
 REQUEST = Request(
     messages=(Message("user", "was siehst du? \u2028 </script>"),),
@@ -50,6 +53,7 @@ STEP = Step(
     valid=True,
     reward=0.0,
     completion=COMPLETION,
+    faults=("no_think_tags", "not_admissible"),
 )
 TRAJECTORY = Trajectory(
     run_id="r",
@@ -69,6 +73,9 @@ TRAJECTORY = Trajectory(
     ended=Ended(kind="truncated", reason="1 steps"),
     prompt_tokens=2,
     completion_tokens=1,
+    wasted_tokens=7,
+    lost_attempts=2,
+    reward_scheme="paper",
 )
 USAGE = UsageRecord(
     stage="distill",
@@ -92,10 +99,39 @@ def test_the_golden_file_still_reads_and_writes_the_same(value: Versioned) -> No
     assert from_json(type(value), golden) == value
 
 
+def before(completion: Completion) -> Completion:
+    return replace(completion, prompt_tokens=None, completion_tokens=None)
+
+
+# What records of the previous version say: nothing of what was added since.
+OLD_STEP = replace(STEP, completion=before(COMPLETION), faults=())
+PREVIOUS: list[Versioned] = [
+    before(COMPLETION),
+    OLD_STEP,
+    replace(TRAJECTORY, steps=(OLD_STEP,), wasted_tokens=0, lost_attempts=0, reward_scheme="env"),
+]
+
+
+@pytest.mark.parametrize("value", PREVIOUS, ids=lambda value: type(value).__name__)
+def test_records_of_the_previous_version_are_read(value: Versioned) -> None:
+    old = (GOLDEN / "version-1" / f"{type(value).__name__}.json").read_text(encoding="utf-8")
+    assert json.loads(old)["schema_version"] == type(value).schema_version - 1 == 1
+    assert from_json(type(value), old) == value
+
+
 def test_another_version_is_refused_by_name() -> None:
     record = json.loads(to_json(TASK)) | {"schema_version": 9}
     with pytest.raises(SchemaError, match="Task record has schema_version 9; this release reads 1"):
         from_json(Task, json.dumps(record))
+    record = json.loads(to_json(TRAJECTORY)) | {"schema_version": 0}
+    with pytest.raises(SchemaError, match="schema_version 0; this release reads 2, 1"):
+        from_json(Trajectory, json.dumps(record))
+
+
+def test_a_fault_that_no_parser_finds_is_refused() -> None:
+    record = json.loads(to_json(STEP)) | {"faults": ["bad_manners"]}
+    with pytest.raises(SchemaError, match="faults"):
+        from_json(Step, json.dumps(record))
 
 
 @pytest.mark.parametrize(

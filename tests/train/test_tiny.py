@@ -4,9 +4,10 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from skillrl_envs.actions import ParsedReply
 from skillrl_envs.alfworld import CompactPrompt
 from skillrl_envs.policy import Message
-from skillrl_envs.prompt import ParsedReply, PromptFormat, WindowPrompt
+from skillrl_envs.prompt import PromptFormat, WindowPrompt
 from skillrl_train.checkpoint import load_model, load_tokenizer, save_checkpoint
 from skillrl_train.errors import CheckpointError, NothingToLearn, TokenizerError
 from skillrl_train.tiny import TinyModelSettings, build_model, build_tokenizer

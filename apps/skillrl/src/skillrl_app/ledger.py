@@ -57,7 +57,10 @@ class Ledger:
         for what, quantity in (
             ("prompt tokens", sum(episode.prompt_tokens for episode in episodes)),
             ("completion tokens", sum(episode.completion_tokens for episode in episodes)),
+            ("wasted tokens", sum(episode.wasted_tokens for episode in episodes)),
         ):
+            if what == "wasted tokens" and not quantity:
+                continue
             self.add(
                 UsageRecord(
                     stage=stage,

@@ -45,8 +45,7 @@ def play(
         with JsonlWriter(path) as writer:
 
             async def play_missing() -> None:
-                async for episode in rollout(player, missing):
-                    writer.write(episode)
+                async for episode in rollout(player, missing, write=writer.write):
                     done[episode.id] = episode
                     on_episode(episode)
 

@@ -81,7 +81,7 @@ def _decisions(trajectory: Trajectory, skills: str) -> Iterator[tuple[EpisodeVie
             admissible=step.admissible,
         )
         yield view, step.reply
-        turns.append(Turn(step.observation, step.action))
+        turns.append(Turn(step.observation, step.action, step.reply, step.admissible))
 
 
 def train_sft(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+from skillrl_envs.chat_tokens import prompt_tokens
 from skillrl_envs.policy import Completion, Message, Request
 
 
@@ -31,7 +32,10 @@ class TransformersPolicy:
 
     async def generate(self, requests: Sequence[Request], /) -> list[Completion]:
         """Return one completion per request; long and short prompts go in separate batches."""
-        prompts = [encode_prompt(self.tokenizer, request.messages) for request in requests]
+        prompts = [
+            encode_prompt(self.tokenizer, request.messages, request.token_prefix)
+            for request in requests
+        ]
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         completions: dict[int, Completion] = {}
         was_training = self.model.training
@@ -104,17 +108,29 @@ class TransformersPolicy:
         return torch.stack(ids, dim=1), torch.stack(logprobs, dim=1)
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    token_prefix: Sequence[int] | None = None,
+) -> list[int]:
     """Return the exact tokens that a policy sees for these messages.
 
-    The only place where prompts become tokens: SFT, RL and evaluation agree by it.
+    The only place where prompts become tokens: SFT, RL and evaluation agree by it. With a
+    prefix, a conversation goes on from exactly those tokens.
     """
-    text = tokenizer.apply_chat_template(
-        [{"role": message.role, "content": message.content} for message in messages],
-        tokenize=False,
-        add_generation_prompt=True,
-    )
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def render(chat: Sequence[Message]) -> str:
+        text: str = tokenizer.apply_chat_template(
+            [{"role": message.role, "content": message.content} for message in chat],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        return text
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return prompt_tokens(messages, token_prefix, render=render, encode=encode)
 
 
 def encode_reply(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:

@@ -4,9 +4,10 @@ It holds nothing that the observations did not say: notes of what was seen take 
 of the history, and the reply is the bare action.
 """
 
+from skillrl_envs.actions import ParsedReply, bare_action
 from skillrl_envs.alfworld.notes import Notes, kind_of, read_errand, take_notes
 from skillrl_envs.policy import Message
-from skillrl_envs.prompt import EpisodeView, ParsedReply
+from skillrl_envs.prompt import Context, EpisodeView
 
 _LATEST_WORDS = 12
 
@@ -15,6 +16,7 @@ class CompactPrompt:
     """The ALFWorld prompt for tiny policies."""
 
     name = "alfworld-compact-1"
+    context: Context = "window"
 
     def __init__(self, *, last_actions: int = 3) -> None:
         """Show the last few actions; three tell a loop from progress."""
@@ -50,8 +52,7 @@ class CompactPrompt:
 
     def parse(self, reply: str, admissible: tuple[str, ...], /) -> ParsedReply:
         """Take the whole reply as the action."""
-        action = " ".join(reply.lower().split())
-        return ParsedReply(action, valid=action in admissible)
+        return bare_action(reply, admissible)
 
     def compose(self, thought: str, action: str, /) -> str:
         """Return the bare action: a tiny model spends no tokens on reasons."""
