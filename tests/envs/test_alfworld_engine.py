@@ -162,7 +162,7 @@ def test_a_generated_game_is_the_same_every_time(category: str) -> None:
 def test_every_official_walkthrough_wins(alfworld_data: Path) -> None:
     games = sorted((alfworld_data / "json_2.1.1").glob("*/*/*/game.tw-pddl"))
     assert len(games) == 3553 + 140 + 200
-    # One in seven here; all of them in benchmarks/alfworld_engine.py.
+    # One in seven here; all of them in benchmarks/alfworld/engine.py.
     for path in games[::7]:
         scene = load_scene(path)
         game = Game(scene)

@@ -80,7 +80,7 @@ def load_scene(path: Path) -> Scene:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GameFileError(f"no game file {path}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as err:
         raise GameFileError(f"{path} is no game file: {err}") from err
     match content:
         case {"pddl_problem": str(problem), "grammar": str(grammar)}:

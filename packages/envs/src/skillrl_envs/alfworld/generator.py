@@ -58,7 +58,19 @@ _STATE = {
     "pick_heat_then_place_in_recep": ("heatable", "isHot", HEATABLE, "Microwave"),
     "pick_cool_then_place_in_recep": ("coolable", "isCool", COOLABLE, "Fridge"),
 }
+# The domain's actions name these types, so a problem must declare them.
+_DOMAIN_RECEPTACLES = ("Sink", "SinkBasin", "Microwave", "Fridge")
+_KNIVES = ("Knife", "ButterKnife")
 _START = "loc_bar_99_bar_0_bar_0_bar_30"
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedProblem:
+    """A generated game as ALFWorld's game files state it."""
+
+    pddl: str
+    """A problem of the domain `alfred`, as TextWorld also reads it."""
+    instruction: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,16 @@ def generate_scene(split: str, category: str, seed: int) -> Scene:
     Raises:
         UnknownTaskError: no such category.
     """
+    problem = generate_problem(split, category, seed)
+    return build_scene(problem.pddl, problem.instruction)
+
+
+def generate_problem(split: str, category: str, seed: int) -> GeneratedProblem:
+    """Return the game of that name as PDDL.
+
+    Raises:
+        UnknownTaskError: no such category.
+    """
     if category not in CATEGORIES:
         raise UnknownTaskError(f"no task type {category!r}; there are {', '.join(CATEGORIES)}")
     rng = random.Random(f"skillrl-house-1/{split}/{category}/{seed}")
@@ -98,7 +120,7 @@ def generate_scene(split: str, category: str, seed: int) -> Scene:
         house = _furnish(rng, category)
         aim = _choose_aim(rng, category, house)
         if aim is not None:
-            return build_scene(_problem(category, house, aim), _sentence(rng, category, aim))
+            return GeneratedProblem(_problem(category, house, aim), _sentence(rng, category, aim))
 
 
 def _furnish(rng: random.Random, category: str) -> _House:
@@ -176,14 +198,33 @@ def _sentence(rng: random.Random, category: str, aim: _Aim) -> str:
 
 def _problem(category: str, house: _House, aim: _Aim) -> str:
     return (
-        f"(define (problem {category})\n(:domain alfred)\n(:init\n"
+        f"(define (problem {category})\n(:domain alfred)\n(:objects\n"
+        + "\n".join(_objects(house))
+        + "\n)\n(:init\n"
         + "\n".join(f"({fact})" for fact in _facts(house))
         + f"\n)\n(:goal {_goal(category, aim)})\n)"
     )
 
 
+def _objects(house: _House) -> list[str]:
+    """Declare everything that the problem or the domain's actions speak of."""
+    types = {f"{kind}Type": "rtype" for kind in (*house.receptacles.values(), *_DOMAIN_RECEPTACLES)}
+    types |= {f"{kind}Type": "otype" for kind in (*(t.kind for t in house.things), *_KNIVES)}
+    return [
+        "agent1 - agent",
+        *(f"{name} - {kind}" for name, kind in sorted(types.items())),
+        *(f"{receptacle} - receptacle" for receptacle in house.receptacles),
+        *(f"{thing.id} - object" for thing in house.things),
+        *(f"{location} - location" for location in (_START, *_locations(house).values())),
+    ]
+
+
+def _locations(house: _House) -> dict[str, str]:
+    return {r: f"loc_bar_{i}_bar_0_bar_0_bar_30" for i, r in enumerate(house.receptacles)}
+
+
 def _facts(house: _House) -> list[str]:
-    location = {r: f"loc_bar_{i}_bar_0_bar_0_bar_30" for i, r in enumerate(house.receptacles)}
+    location = _locations(house)
     facts = [f"atLocation agent1 {_START}"]
     for receptacle, kind in house.receptacles.items():
         facts.append(f"receptacleType {receptacle} {kind}Type")

@@ -1,6 +1,6 @@
 """Speed of the ALFWorld engine, and whether every official walkthrough wins in it.
 
-    uv run python benchmarks/alfworld_engine.py [DIRECTORY_WITH_json_2.1.1]
+    uv run python benchmarks/alfworld/engine.py [DIRECTORY_WITH_json_2.1.1]
 
 CPU time of this process. Without a directory it times generated games only.
 """
