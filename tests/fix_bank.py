@@ -143,9 +143,16 @@ def server_database(tcp_server: "TcpServer") -> Iterator[Database]:
     """The same on a server over TCP, with a role that owns its tables and little else."""
     owner = tcp_server.create_role("keeper")
     name = tcp_server.create_database("banks", owner=owner)
-    database = Database(tcp_server.url(owner, name), tenant=DEFAULT_TENANT)
+    url = tcp_server.url(owner, name, sslmode="disable")
+    database = Database(url, tenant=DEFAULT_TENANT)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def daily_role(tcp_server: "TcpServer") -> str:
+    """On the server, the role that owns nothing and is granted what daily use needs."""
+    return tcp_server.create_role(APP_ROLE)
 
 
 @pytest.fixture

@@ -3,39 +3,22 @@
 from dataclasses import dataclass, field
 
 import pytest
+from tests.fix_bank import draft
 
 from skillbank import (
     Citation,
     InvalidEvidence,
-    Kind,
     Proposal,
-    Provenance,
     RetrievalSettings,
     SkillBank,
     SkillDraft,
     UnknownSkill,
     render,
 )
+from skillbank.estimators import summarise
 
 NOBODY = "00000000-0000-8000-8000-000000000000"
 CITED = (Citation(trajectory_id="run-1/episode-3"),)
-
-
-def draft(
-    title: str,
-    *,
-    kind: Kind = "general",
-    category: str | None = None,
-    principle: str = "Look before you act.",
-) -> SkillDraft:
-    return SkillDraft(
-        title=title,
-        principle=principle,
-        when_to_apply="always",
-        kind=kind,
-        category=category,
-        provenance=Provenance(source="manual"),
-    )
 
 
 def adding(new: SkillDraft) -> Proposal:
@@ -204,3 +187,28 @@ def test_impossible_evidence_is_refused(bank: SkillBank) -> None:
         record(bank, Exposed(bank.id, (Shown(skill.id, propensity=0.0),)), "e1")
     with pytest.raises(InvalidEvidence, match="more than once"):
         record(bank, Exposed(bank.id, (Shown(skill.id), Shown(skill.id))), "e1")
+
+
+def test_estimates_take_a_skills_versions_together(bank: SkillBank) -> None:
+    one, two, never = bank.add([draft("one"), draft("two"), draft("never used")])
+    for number, success in enumerate([True, True, False]):
+        record(bank, Exposed(bank.id, (Shown(one.id),)), f"e{number}", success=success)
+    bank.revise(one.id, draft("one, better"), reason="r")
+    later = (Shown(one.id, version=2), Shown(two.id, shown=False))
+    record(bank, Exposed(bank.id, later, bank_revision=2), "e3", success=True)
+    found = bank.estimates()
+    assert found[one.id] == summarise(bank.evidence(one.id), total_uses=4)
+    assert (found[one.id].uses, found[one.id].wins) == (4, 3)
+    assert found[two.id].uses == 0
+    assert never.id not in found
+
+
+def test_a_revision_can_be_pinned_before_there_were_skills(stocked: SkillBank) -> None:
+    assert stocked.retrieve("x", category="cool", revision=0).hits == ()
+    assert stocked.search("tomato", revision=0) == []
+    with pytest.raises(UnknownSkill, match="revisions 0 to 1, got 2"):
+        stocked.search("tomato", revision=2)
+    with pytest.raises(UnknownSkill, match="revisions 0 to 1, got -1"):
+        stocked.retrieve("x", category=None, revision=-1)
+    with pytest.raises(UnknownSkill, match="revisions 0 to 1, got 5"):
+        stocked.diff(0, 5)

@@ -140,6 +140,10 @@ def _evidence(
 ) -> Evidence:
     if not is_id(entry.skill_id):
         raise InvalidEvidence(f"skill_id must be a skill's id, got {entry.skill_id!r:.60}")
+    if not 1 <= entry.version < 2**31:
+        raise InvalidEvidence(
+            f"version must be 1 to {2**31 - 1}, got {entry.version} for skill {entry.skill_id}"
+        )
     if not 0.0 < entry.propensity <= 1.0:
         raise InvalidEvidence(
             f"propensity must be in (0, 1], got {entry.propensity} for skill {entry.skill_id}"
@@ -165,7 +169,10 @@ def _check_label(field: str, value: str) -> None:
 
 def _plain(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
     try:
-        text = json.dumps(dict(settings), allow_nan=False)
+        text = json.dumps(dict(settings), allow_nan=False, ensure_ascii=False)
+        text.encode()  # half a character is none
+    except UnicodeEncodeError as err:
+        raise InvalidEvidence(f"retrieval must be short and printable: {err}") from err
     except (TypeError, ValueError) as err:
         raise InvalidEvidence(f"retrieval must hold plain finite values only: {err}") from err
     if "\\u0000" in text or len(text) > 20_000:

@@ -163,13 +163,13 @@ def _answer(books: Books, search: Search) -> Result:
         ]
     else:
         found = found[: search.limit]
-    if search.with_vectors:
+    if search.with_vectors and found:
         found = _with_vectors(books, found, revision)
     return Result(revision=revision, found=found)
 
 
 def _ranked(books: Books, search: Search, skills: Sequence[Skill], revision: int) -> list[Found]:
-    if search.vector is not None:
+    if search.vector is not None and revision > 0:  # before the first write there is nothing
         return _by_vector(books, search, skills, revision)
     if search.text is None:
         return [Found(skill=skill, score=None) for skill in skills]

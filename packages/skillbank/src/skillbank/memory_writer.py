@@ -162,6 +162,10 @@ class MemoryWriter:
         """Keep `outcome` under `key`, which has none yet."""
         self.books.outcomes[key] = outcome
 
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots, oldest first."""
+        return list(self.books.snapshots.values())
+
     def keep_snapshot(self, snapshot: Snapshot) -> None:
         """Store a snapshot; its name is new."""
         self.books.snapshots[snapshot.name] = snapshot
@@ -174,10 +178,10 @@ class MemoryWriter:
         """Return the bank's present vector space."""
         return self.books.space_at(self.revision)
 
-    def register(self, space: Space) -> None:
-        """Make a space known, unless it is already."""
-        self.books.spaces.setdefault(space.model, space)
+    def register(self, space: Space) -> Space:
+        """Make a space known, unless one of its model is; return the one that is known."""
         self.books.vectors.setdefault(space.model, {})
+        return self.books.spaces.setdefault(space.model, space)
 
     def unembedded(self, model: EmbeddingModel, limit: int) -> list[Skill]:
         """Return up to `limit` versions without a vector in a space, oldest first."""

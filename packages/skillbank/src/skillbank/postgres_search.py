@@ -20,6 +20,7 @@ from skillbank.errors import EmbeddingError, UnknownSkill
 from skillbank.gate import checked_vector, no_space
 from skillbank.postgres_rows import skill_of
 from skillbank.postgres_writer import space_of
+from skillbank.skill import Skill
 from skillbank.store import Found, Result, Search, Space
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ INDEX_FROM = 10_000
 _EXACT_UP_TO = 4_000
 """Vectors up to which ranking all of them is as fast as asking an index."""
 _BREADTH = 100
-"""Candidates the index looks at, which decides its recall (pgvector's ef_search)."""
+"""Candidates an index looks at, as `show_bank_to_read` sets it (pgvector's ef_search)."""
+_MAX_BREADTH = 1000
 _MAX_SPACES = 100
+_MAX_SKILLS = 5_000
 _ALL_KINDS = frozenset({"general", "task", "mistake"})
 _SCOPES = {
     "any": "(select) wanted",
@@ -74,6 +77,8 @@ class PostgresSearch:
         self._known = _Known()
         # By revision, whose space never changes.
         self._spaces: dict[int, tuple[int, Space]] = {}
+        # The skills that searches found lately, by the revision they looked at.
+        self._skills: dict[int, dict[SkillRef, Skill]] = {}
         self._by_index: dict[int, sql.Composed] = {}
         self._statements = {
             (name, *key): _filled(database.queries[name], table, *key)
@@ -89,9 +94,11 @@ class PostgresSearch:
             # Asked as if nothing had been written since the last time, which saves a
             # journey; if something has been, asked again.
             known = self._known
-            state = self._ask(connection, "bank_state", {})
             asked = self._ask_early(connection, known, searches)
-            newest = state.fetchall()[0]["revision"]
+            rows = [one.answer.fetchall() for one in asked or ()]
+            newest = next((part[0]["newest"] for part in rows if part), None)
+            if newest is None:
+                newest = self._newest(connection)
             if asked is None or newest != known.revision:
                 for search in searches:
                     if search.revision is not None and not 0 <= search.revision <= newest:
@@ -100,7 +107,10 @@ class PostgresSearch:
                         )
                 known = self._known = self._look(connection, known, newest, searches)
                 asked = [self._start(connection, known, search) for search in searches]
-            return [self._finish(connection, one) for one in asked]
+                rows = [one.answer.fetchall() for one in asked]
+            return [
+                self._finish(connection, one, part) for one, part in zip(asked, rows, strict=True)
+            ]
 
     def vectors(self, refs: Collection[SkillRef]) -> dict[SkillRef, "NDArray[np.float32]"]:
         """Return the vectors of versions in the present space, where they have one."""
@@ -172,7 +182,7 @@ class PostgresSearch:
         if search.text is not None:
             name = "search_by_text"
             bound |= {"text": search.text, "matches_only": search.matches_only}
-        elif search.vector is not None:
+        elif search.vector is not None and revision > 0:  # at 0 there is nothing of any age
             from skillbank.vectors import Half
 
             name = "search_by_vector"
@@ -186,22 +196,43 @@ class PostgresSearch:
             answer = self._ask_exactly(connection, name, search, bound, present)
         return _Asked(search, revision, by_index, bound, answer)
 
-    def _finish(self, connection: Connection[DictRow], asked: _Asked) -> Result:
-        rows = asked.answer.fetchall()
+    def _finish(
+        self, connection: Connection[DictRow], asked: _Asked, rows: list[DictRow]
+    ) -> Result:
         search = asked.search
         if asked.by_index and len(rows) < search.limit:
             # What an index leaves out, a look at every row finds.
             every = self._ask_exactly(connection, "search_by_vector", search, asked.bound, True)
             rows = every.fetchall()
-        found = [Found(skill=skill_of(row), score=row.get("score")) for row in rows]
+        refs = [SkillRef(skill_id=row["skill_id"], version=row["version"]) for row in rows]
+        skills = self._skills_at(connection, asked.revision, refs)
+        found = [
+            Found(skill=skills[ref], score=row.get("score"))
+            for ref, row in zip(refs, rows, strict=True)
+        ]
         if search.with_vectors and found:
             space_id, _ = self._required_space(connection, asked.revision)
-            refs = [SkillRef(skill_id=f.skill.id, version=f.skill.version) for f in found]
             vectors = self._vectors(connection, space_id, refs)
             found = [
                 replace(item, vector=vectors[ref]) for item, ref in zip(found, refs, strict=True)
             ]
         return Result(revision=asked.revision, found=found)
+
+    def _skills_at(
+        self, connection: Connection[DictRow], revision: int, refs: Collection[SkillRef]
+    ) -> Mapping[SkillRef, Skill]:
+        # What a revision holds never changes, and the same few skills are found again and
+        # again: to fetch and build them anew would cost more than to find them.
+        skills = self._skills.get(revision)
+        if skills is None or len(skills) > _MAX_SKILLS:
+            skills = {}
+            self._skills = dict([*self._skills.items()][-1:]) | {revision: skills}
+        if missing := {ref.skill_id for ref in refs if ref not in skills}:
+            wanted = {"skill_ids": list(missing), "revision": revision}
+            for row in self._ask(connection, "versions", wanted).fetchall():
+                ref = SkillRef(skill_id=row["skill_id"], version=row["version"])
+                skills[ref] = skill_of(row)
+        return skills
 
     def _ask_exactly(
         self,
@@ -224,8 +255,10 @@ class PostgresSearch:
         space_id: int,
         dimensions: int,
     ) -> Cursor[DictRow]:
-        breadth = min(max(_BREADTH, 2 * int(str(bound["limit"]))), 1000)
-        self._ask(connection, "prepare_index_search", {"breadth": breadth})
+        breadth = 2 * int(str(bound["limit"]))
+        if breadth > _BREADTH:
+            wider = {"breadth": min(breadth, _MAX_BREADTH)}
+            self._ask(connection, "prepare_index_search", wider)
         if (statement := self._by_index.get(space_id)) is None:
             statement = sql.SQL(literal(self._database.queries["search_by_index"])).format(
                 dimensions=sql.Literal(dimensions),

@@ -32,6 +32,8 @@ _VECTORS_AT_ONCE = 1000
 """Four megabytes a statement at 2,000 dimensions."""
 _MANY = 500
 """Rows in one write after which the planner is told."""
+_SEVERAL = 100
+"""Writes after which it is told however small they were."""
 
 
 class PostgresWriter:
@@ -108,12 +110,16 @@ class PostgresWriter:
         if any(change.parents for change in changes.log):
             self._execute("insert_lineage", lineage_columns(changes.log))
         self._advance(changes.revision, changes.skill_count)
-        if len(now) >= _MANY:
+        if len(now) >= _MANY or changes.revision % _SEVERAL == 0:
             self._fetch("gather_statistics")
 
     def remember(self, key: str, outcome: Outcome) -> None:
         """Keep `outcome` under `key`, which has none yet."""
         self._execute("insert_outcome", {"key": key, "outcome": to_json(outcome)})
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots, oldest first."""
+        return [Snapshot(**row) for row in self._fetch("snapshots")]
 
     def keep_snapshot(self, snapshot: Snapshot) -> None:
         """Store a snapshot; its name is new."""
@@ -131,19 +137,21 @@ class PostgresWriter:
         rows = self._fetch("space_at", binary=True, revision=self.revision)
         return space_of(rows[0]) if rows else None
 
-    def register(self, space: Space) -> None:
-        """Make a space known, unless it is already."""
+    def register(self, space: Space) -> Space:
+        """Make a space known, unless one of its model is; return the one that is known."""
         from skillbank.vectors import Half
 
-        if self._space_id(space.model) is None:
-            self._execute(
-                "insert_space",
-                {
-                    "model": space.model.name,
-                    "dimensions": space.model.dimensions,
-                    "probe": Half(space.probe),
-                },
-            )
+        if (known := self._find(space.model)) is not None:
+            return space_of(known)
+        self._execute(
+            "insert_space",
+            {
+                "model": space.model.name,
+                "dimensions": space.model.dimensions,
+                "probe": Half(space.probe),
+            },
+        )
+        return space
 
     def unembedded(self, model: EmbeddingModel, limit: int) -> list[Skill]:
         """Return up to `limit` versions without a vector in a space, oldest first."""
@@ -181,14 +189,15 @@ class PostgresWriter:
     def _advance(self, revision: int, skill_count: int) -> None:
         self._execute("advance_bank", {"revision": revision, "skill_count": skill_count})
 
-    def _space_id(self, model: EmbeddingModel) -> int | None:
-        rows = self._fetch("find_space", model=model.name, dimensions=model.dimensions)
-        return rows[0]["space_id"] if rows else None
+    def _find(self, model: EmbeddingModel) -> "DictRow | None":
+        bound = {"model": model.name, "dimensions": model.dimensions}
+        rows = self._fetch("find_space", binary=True, **bound)
+        return rows[0] if rows else None
 
     def _known(self, model: EmbeddingModel) -> int:
-        if (found := self._space_id(model)) is None:
+        if (found := self._find(model)) is None:
             raise EmbeddingError(f"this bank has no space of the model {model.name!r}")
-        return found
+        return int(found["space_id"])
 
     def _fetch(self, query: str, *, binary: bool = False, **parameters: object) -> list[DictRow]:
         bound = {"bank_id": self._bank_id, **parameters}

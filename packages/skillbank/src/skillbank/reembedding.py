@@ -13,7 +13,7 @@ from skillbank.embedding import Embedder, document_text, document_vectors
 from skillbank.errors import EmbeddingError, InvalidQuery
 from skillbank.gate import Gate, require_same_space
 from skillbank.skill import Skill
-from skillbank.store import SkillStore, Space, Writer
+from skillbank.store import SkillStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,8 +38,7 @@ def reembed(store: SkillStore, gate: Gate, progress: Progress | None, batch_size
         raise InvalidQuery(f"batch_size must be at least 1, got {batch_size}")
     space, done = gate.space, 0
     with store.writing() as writer:
-        _refuse_impostor(writer, space)
-        writer.register(space)
+        require_same_space(space, writer.register(space))
         total = len(writer.unembedded(space.model, _EVERYTHING))
     while True:
         with store.writing() as writer:
@@ -62,12 +61,6 @@ def reembed(store: SkillStore, gate: Gate, progress: Progress | None, batch_size
     if progress is not None:
         progress(done, max(total, done))
     return done
-
-
-def _refuse_impostor(writer: Writer, space: Space) -> None:
-    used = writer.space()
-    if used is not None and used.model == space.model:
-        require_same_space(space, used)
 
 
 def _vectors(embedder: Embedder, skills: Sequence[Skill]) -> dict[SkillRef, "NDArray[np.float32]"]:

@@ -135,6 +135,10 @@ class Writer(Protocol):
         """Keep `outcome` under `key`, which has none yet."""
         ...
 
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots, oldest first."""
+        ...
+
     def keep_snapshot(self, snapshot: Snapshot) -> None:
         """Store a snapshot; its name is new."""
         ...
@@ -147,8 +151,11 @@ class Writer(Protocol):
         """Return the bank's present vector space."""
         ...
 
-    def register(self, space: Space) -> None:
-        """Make a space known, unless it is already; vectors can then be put into it."""
+    def register(self, space: Space) -> Space:
+        """Make a space known, unless one of its model is; return the one that is known.
+
+        Vectors can then be put into it, if it is the same.
+        """
         ...
 
     def unembedded(self, model: EmbeddingModel, limit: int) -> list[Skill]:

@@ -139,7 +139,7 @@ def keep_snapshot(store: SkillStore, name: str, note: str) -> Snapshot:
         check_text("reason", note)
     with store.writing() as writer:
         snapshot = Snapshot(name=name, revision=writer.revision, note=note)
-        for known in store.snapshots():
+        for known in writer.snapshots():
             if known.name == name:
                 if known.revision != snapshot.revision:
                     raise Conflict(
@@ -245,7 +245,7 @@ def _save(
     writer.save(changes)
     if changes.versions and gate.space is not None:
         if space is None:
-            writer.register(gate.space)
+            require_same_space(gate.space, writer.register(gate.space))
             writer.use(gate.space.model, changes.revision)
         writer.embed(gate.space.model, _by_ref(changes, vectors))
     return changes.revision

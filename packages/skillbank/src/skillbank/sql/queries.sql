@@ -17,10 +17,12 @@ select set_config('skillbank_rls.tenant', %(tenant)s, true),
 -- name: show_bank_to_read
 -- The same, and no statement is planned anew for its values: planning costs as much as
 -- answering. A plan for any bank must not read whole tables, which suits the largest only.
+-- An index over vectors looks at 100 candidates, which decides its recall.
 select set_config('skillbank_rls.tenant', %(tenant)s, true),
        set_config('skillbank_rls.bank', %(bank_id)s, true),
        set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('enable_seqscan', 'off', true);
+       set_config('enable_seqscan', 'off', true),
+       set_config('hnsw.ef_search', '100', true);
 
 -- name: lock_bank
 -- Wait for the bank's write lock and hold it to the end of the transaction.
@@ -63,7 +65,7 @@ order by s.skill_id, s.version desc;
 -- name: versions
 -- Every version of some skills, with its status at a revision.
 select s.* from skillbank.skill s
-where s.bank_id = %(bank_id)s and s.skill_id = any(%(skill_ids)s::uuid[])
+where s.bank_id = %(bank_id)s and s.skill_id = any(%(skill_ids)b::text[]::uuid[])
   and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
 order by s.skill_id, s.version;
 
@@ -149,27 +151,21 @@ where c.bank_id = %(bank_id)s
 order by c.revision, c.place;
 
 -- name: search_by_age
--- Active skills at a revision, the oldest of all wanted kinds or of each kind first. The
--- offset keeps the planner from reading a whole bank in order of age to find a few.
-select o.skill_id, o.version, o.title, o.principle, o.when_to_apply, o.kind, o.category,
-       o.provenance::text as provenance, o.created_revision, now.status, now.status_reason
+-- Active skills at a revision, the oldest of all wanted kinds or of each kind first, each
+-- with the bank's newest revision. The offset keeps the planner from reading a whole bank
+-- in order of age to find a few.
+select oldest.skill_id, oldest.version, (select revision from skillbank.bank where id = %(bank_id)s) as newest
 from {wanted}
 cross join lateral (
     select * from (
-        select v.* from skillbank.version v
+        select v.skill_id, v.version from skillbank.version v
         where v.bank_id = %(bank_id)s and {filters}
         offset 0
     ) eligible
     order by skill_id
     limit %(limit)s
-) o
-cross join lateral (
-    select s.status, s.status_reason from skillbank.status s
-    where s.bank_id = %(bank_id)s and s.skill_id = o.skill_id and s.version = o.version
-      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
-    limit 1
-) now
-order by o.skill_id;
+) oldest
+order by oldest.skill_id;
 
 -- name: search_by_text
 -- The same, the best full-text match of any word of a query first; what matches none of
@@ -180,49 +176,32 @@ with terms as materialized (
     )::tsquery as query
     from unnest(to_tsvector('english', %(text)s))
 )
-select b.skill_id, b.version, b.title, b.principle, b.when_to_apply, b.kind, b.category,
-       b.provenance::text as provenance, b.created_revision, now.status, now.status_reason,
-       b.score
+select best.*, (select revision from skillbank.bank where id = %(bank_id)s) as newest
 from {wanted}
 cross join lateral (
-    select v.*, coalesce(ts_rank(v.words, (select query from terms)), 0)::float8 as score
+    select v.skill_id, v.version,
+           coalesce(ts_rank(v.words, (select query from terms)), 0)::float8 as score
     from skillbank.version v
     where v.bank_id = %(bank_id)s and {filters}
       and (not %(matches_only)s or v.words @@ (select query from terms))
     order by score desc, v.skill_id
     limit %(limit)s
-) b
-cross join lateral (
-    select s.status, s.status_reason from skillbank.status s
-    where s.bank_id = %(bank_id)s and s.skill_id = b.skill_id and s.version = b.version
-      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
-    limit 1
-) now
-order by b.score desc, b.skill_id;
+) best
+order by best.score desc, best.skill_id;
 
 -- name: search_by_vector
--- The same, the nearest first. Adding 0 keeps the planner from an index that would drop
--- neighbours which fail the other conditions.
-with nearest as materialized (
-    select near.* from {wanted}
-    cross join lateral (
-        select e.skill_id, e.version, (e.vector <#> %(vector)s::halfvec) + 0 as distance
-        from skillbank.embedding e
-        where e.bank_id = %(bank_id)s and e.space_id = %(space_id)s
-          and {filters}
-        order by 3, e.skill_id
-        limit %(limit)s
-    ) near
-)
-select s.*, -n.distance as score
-from nearest n
+-- The same, the nearest first. Subtracting from 0 keeps the planner from an index that would
+-- drop neighbours which fail the other conditions.
+select nearest.*, (select revision from skillbank.bank where id = %(bank_id)s) as newest
+from {wanted}
 cross join lateral (
-    select * from skillbank.skill s
-    where s.bank_id = %(bank_id)s and s.skill_id = n.skill_id and s.version = n.version
-      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
-    limit 1
-) s
-order by n.distance, n.skill_id;
+    select e.skill_id, e.version, 0 - (e.vector <#> %(vector)s::halfvec) as score
+    from skillbank.embedding e
+    where e.bank_id = %(bank_id)s and e.space_id = %(space_id)s and {filters}
+    order by score desc, e.skill_id
+    limit %(limit)s
+) nearest
+order by nearest.score desc, nearest.skill_id;
 
 -- name: search_by_index
 -- The nearest active skills of a whole bank at present, through its HNSW index.
@@ -234,14 +213,8 @@ with nearest as materialized (
     order by 3
     limit %(limit)s
 )
-select s.*, -n.distance as score
+select n.skill_id, n.version, -n.distance as score, (select revision from skillbank.bank where id = %(bank_id)s) as newest
 from nearest n
-cross join lateral (
-    select * from skillbank.skill s
-    where s.bank_id = %(bank_id)s and s.skill_id = n.skill_id and s.version = n.version
-      and s.from_revision <= %(revision)s and %(revision)s < s.to_revision
-    limit 1
-) s
 order by n.distance, n.skill_id;
 
 -- name: prepare_index_build
@@ -269,7 +242,7 @@ join pg_index i on i.indexrelid = c.oid
 where n.nspname = %(schema)s and c.relname = %(name)s;
 
 -- name: prepare_index_search
--- Look at more of the graph than the default.
+-- Look at more candidates than usual.
 select set_config('hnsw.ef_search', %(breadth)s::text, true);
 
 -- name: count_embedded
@@ -291,7 +264,7 @@ limit 1;
 
 -- name: find_space
 -- A bank's space by its model.
-select space_id from skillbank.space
+select space_id, model, dimensions, probe from skillbank.space
 where bank_id = %(bank_id)s and model = %(model)s and dimensions = %(dimensions)s;
 
 -- name: insert_space
@@ -382,7 +355,7 @@ values (%(bank_id)s, %(name)s, %(revision)s, %(note)s);
 -- name: snapshots
 -- The named revisions, oldest first.
 select name, revision, note from skillbank.snapshot
-where bank_id = %(bank_id)s order by created_at, name;
+where bank_id = %(bank_id)s order by revision, created_at, name;
 
 -- name: keep_document
 -- Store a bank's document.
