@@ -3,7 +3,9 @@
 An index over vectors returns its nearest rows and then drops those that fail the other
 conditions, so with a filter it loses neighbours. It is therefore only asked for the
 nearest of a whole bank; everything else is ranked exactly, over the rows that pass the
-filter, which costs about a millisecond per thousand of them.
+filter, which costs a third of a millisecond per thousand vectors of 384 numbers.
+
+Statements rank and name versions. The texts are fetched apart and kept by revision.
 """
 
 from collections.abc import Collection, Mapping, Sequence
