@@ -298,7 +298,7 @@ class PostgresSearch:
         }
         rows = self._ask(connection, "vectors", wanted, binary=True).fetchall()
         return {
-            SkillRef(skill_id=str(row["skill_id"]), version=row["version"]): row["vector"]
+            SkillRef(skill_id=row["skill_id"], version=row["version"]): row["vector"]
             for row in rows
         }
 

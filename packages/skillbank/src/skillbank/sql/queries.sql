@@ -327,11 +327,11 @@ where e.bank_id = v.bank_id and e.skill_id = v.skill_id and e.version = v.versio
 
 -- name: vectors
 -- The vectors of some versions in a space.
-select e.skill_id, e.version, e.vector
-from skillbank.embedding e
-join unnest(%(skill_ids)s::uuid[], %(versions)s::int[]) as wanted (skill_id, version)
-    using (skill_id, version)
-where e.bank_id = %(bank_id)s and e.space_id = %(space_id)s;
+select wanted.skill_id, wanted.version, e.vector
+from unnest(%(skill_ids)b::text[], %(versions)s::int[]) as wanted (skill_id, version)
+join skillbank.embedding e
+    on e.bank_id = %(bank_id)s and e.skill_id = wanted.skill_id::uuid
+    and e.version = wanted.version and e.space_id = %(space_id)s;
 
 -- name: all_versions
 -- Every version of a bank, with its status at a revision.
