@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import tarfile
 import tempfile
 from pathlib import Path
@@ -14,6 +15,10 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
+    # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit
+    # that; a handler of our own they do not, so that tests which press it are heard.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # No test may look for a model or a price list on the network.
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
