@@ -5,8 +5,9 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ def tcp_server(place: Path) -> Iterator[Server]:
             group=None if account is None else account.group,
             extra_groups=None if account is None else [],
             start_new_session=True,
+            preexec_fn=_end_with_parent(),
         )
     try:
         url = f"postgresql://{_USER}:{password}@{_HOST}:{port}/postgres"
@@ -80,6 +82,16 @@ def tcp_server(place: Path) -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """What has the kernel interrupt the server when this process is killed."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(1, int(signal.SIGINT))  # PR_SET_PDEATHSIG
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
