@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+# No test may look for a model or a price list on the network. Set before anything is imported
+# that reads it once, the plugins below included.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
 pytest_plugins = ["tests.fix_bank", "tests.fix_server", "tests.skillbank.fix_embedders"]
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -19,9 +24,6 @@ def pytest_configure() -> None:
     # that; a handler of our own they do not, so that tests which press it are heard.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # No test may look for a model or a price list on the network.
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
 @pytest.fixture(scope="session")
